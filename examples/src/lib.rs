@@ -1,0 +1,1 @@
+//! Programs are in the `*.rs` files beside this folder.
