@@ -1,0 +1,302 @@
+//! Where records live: the trait, and nothing about any database.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::{
+    failure::Failure,
+    ids::{BatchId, IdempotencyKey, OwnerId},
+    record::BackupRecord,
+    state::{Phase, TrackerStatus},
+};
+
+/// The tracking store: batches, their trackers and attempts, exceptions, and who works on what.
+///
+/// # Contract
+///
+/// * **Each method is one transaction**: all of it is committed when it answers `Ok`, none of it when it
+///   answers an error other than [`StoreError::Unavailable`]. After `Unavailable` either may be the case; the same
+///   call may be made again and does not apply twice.
+/// * **Leases.** Work in an open phase is owned for a time that *the store's own clock* measures: callers pass durations,
+///   never instants. An expired lease may be claimed by anyone. Each new ownership has a larger epoch;
+///   every write under a lease names its epoch, and an outdated one is refused with [`StoreError::LeaseLost`] and
+///   changes nothing.
+/// * **Slots.** At most one batch per [`BackupRecord::slot`] is in a phase with [`Phase::holds_slot`]. Whoever leaves
+///   those phases frees the slot, and the oldest batch that waits for it becomes due at once.
+/// * **Waiting work is nobody's**: a record saved in [`Phase::Waiting`] or [`Phase::Done`] is not leased any more.
+/// * Instants are kept to the microsecond (SQLite: to the millisecond is allowed), in UTC.
+///
+/// The functions in `backup_core::testing::conformance` are this contract; every implementation runs them.
+#[async_trait]
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait TrackingStore: Send + Sync + 'static {
+    /// Records a new batch in any phase, with its last attempt if it is in [`Phase::Submitting`].
+    ///
+    /// The outcome says what is there now: [`Created::New`] with what was written (a batch whose slot is taken is
+    /// written as [`Phase::Waiting`] instead of `Submitting`, without its attempt), or [`Created::Existing`] when the batch
+    /// id or the idempotency key is taken; then nothing was written.
+    async fn create(
+        &self,
+        record: &BackupRecord,
+        key: Option<&IdempotencyKey>,
+        hold: Hold,
+    ) -> Result<Created, StoreError>;
+
+    /// Opens a failed batch again: writes `record` in place of what is there, in any open phase.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] unless the batch is there and failed (someone else opened it first);
+    /// [`StoreError::NotFound`] when it is not there.
+    async fn reopen(&self, record: &BackupRecord, hold: Hold) -> Result<Created, StoreError>;
+
+    /// Writes a record under a lease, over the phase `from`. A new last attempt is recorded with it; with
+    /// [`Phase::Done`] the outcome reaches tracker, batch and, for a failure, the exceptions.
+    ///
+    /// `retry_in` is when a [`Phase::Waiting`] record becomes due. [`Saved::SlotTaken`]: the record was to enter a phase
+    /// that holds the slot, and another batch has it; nothing was written.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LeaseLost`] when the lease is not this owner's any more, or the phase is not `from`.
+    async fn save(
+        &self,
+        lease: &Lease,
+        record: &BackupRecord,
+        from: Phase,
+        retry_in: Duration,
+    ) -> Result<Saved, StoreError>;
+
+    /// Takes open work that is due and owned by nobody, oldest due first.
+    async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, StoreError>;
+
+    /// Extends leases. The answer has one entry per lease, in the same order.
+    async fn heartbeat(&self, leases: &[Lease], hold: Hold) -> Result<Vec<Beat>, StoreError>;
+
+    /// Gives up leases, so that others may take the work in `due_in`. Leases that are lost already are ignored.
+    async fn release(&self, leases: &[Lease], due_in: Duration) -> Result<(), StoreError>;
+
+    /// The batch with this id.
+    async fn find(&self, batch: &BatchId) -> Result<Option<BackupRecord>, StoreError>;
+
+    /// Batches by filter, newest first.
+    async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError>;
+
+    /// Asks for a batch to be cancelled, and makes waiting work due at once. `false`: it is over already.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NotFound`] when it is not there.
+    async fn request_cancel(&self, batch: &BatchId) -> Result<bool, StoreError>;
+
+    /// Records a request that never became a batch, as an exception.
+    async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError>;
+
+    /// Whether the store can be reached and written.
+    async fn check(&self) -> Result<(), StoreError>;
+}
+
+/// Who takes a lease, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The orchestrator.
+    pub owner: OwnerId,
+    /// Time until others may take the work.
+    pub lease: Duration,
+}
+
+/// Ownership of a batch's work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The batch.
+    pub batch: BatchId,
+    /// Its business date: the partition.
+    pub business_date: NaiveDate,
+    /// The owner.
+    pub owner: OwnerId,
+    /// The fencing token: larger for each new ownership.
+    pub epoch: i64,
+}
+
+/// Work that was claimed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claimed {
+    /// The ownership.
+    pub lease: Lease,
+    /// What is known.
+    pub record: BackupRecord,
+}
+
+/// What to claim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// For whom.
+    pub hold: Hold,
+    /// At most this many.
+    pub limit: u32,
+    /// Only this batch.
+    pub only: Option<BatchId>,
+}
+
+/// The answer to [`TrackingStore::create`] and [`TrackingStore::reopen`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Created {
+    /// Written. The lease is there for a phase that is worked on at once: `Planned` and the phases that hold a slot.
+    New {
+        /// The ownership.
+        lease: Option<Lease>,
+        /// What was written.
+        record: BackupRecord,
+    },
+    /// The id or the key is taken, by this.
+    Existing(BackupRecord),
+}
+
+/// The answer to [`TrackingStore::save`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// Written.
+    Yes,
+    /// Not written: the slot belongs to this batch.
+    SlotTaken {
+        /// The batch that has it.
+        by: BatchId,
+    },
+}
+
+/// The answer to [`TrackingStore::heartbeat`] for one lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beat {
+    /// Extended.
+    Kept {
+        /// Whether someone asked to cancel the batch.
+        cancel_requested: bool,
+    },
+    /// Somebody else's now, or over.
+    Lost,
+}
+
+/// A request that never became a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The batch that the caller named.
+    pub batch: Option<String>,
+    /// The business date, or the day of the request where it had none that could be read.
+    pub business_date: NaiveDate,
+    /// The category as it was asked for, if any.
+    pub category: Option<String>,
+    /// Why.
+    pub failure: Failure,
+    /// When, UTC.
+    pub at: DateTime<Utc>,
+}
+
+/// Which batches to list. Every field narrows the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BackupFilter {
+    /// The category as it was asked for, without regard to case.
+    pub category: Option<String>,
+    /// The tracker's status.
+    pub status: Option<TrackerStatus>,
+    /// The first business date.
+    pub from: Option<NaiveDate>,
+    /// The last business date.
+    pub to: Option<NaiveDate>,
+    /// At most this many; 0 means [`BackupFilter::DEFAULT_LIMIT`].
+    pub limit: u32,
+    /// The page after this one: [`BackupPage::next`].
+    pub after: Option<PageKey>,
+}
+
+impl BackupFilter {
+    /// Rows of a page when the caller names no limit.
+    pub const DEFAULT_LIMIT: u32 = 50;
+    /// Rows of a page at most.
+    pub const MAX_LIMIT: u32 = 1000;
+
+    /// The number of rows to read.
+    pub fn rows(&self) -> u32 {
+        if self.limit == 0 { Self::DEFAULT_LIMIT } else { self.limit.min(Self::MAX_LIMIT) }
+    }
+}
+
+/// The place of a row in the list: newest first, then by batch id, descending.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageKey {
+    /// When the batch was recorded, UTC.
+    pub created_at: DateTime<Utc>,
+    /// The batch.
+    pub batch: BatchId,
+}
+
+/// A page of batches.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BackupPage {
+    /// The batches.
+    pub records: Vec<BackupRecord>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<PageKey>,
+}
+
+/// Why a store did not answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The batch is not there.
+    #[error("there is no batch \"{batch}\"")]
+    NotFound {
+        /// The batch.
+        batch: BatchId,
+    },
+    /// Someone else changed it first.
+    #[error("{what}")]
+    Conflict {
+        /// What was found.
+        what: String,
+    },
+    /// The lease is not ours any more; whatever was to be written was not.
+    #[error("the lease on batch \"{batch}\" is lost")]
+    LeaseLost {
+        /// The batch.
+        batch: BatchId,
+    },
+    /// The database cannot be reached, after the retries. A write under way may or may not have been applied.
+    #[error("the database cannot be reached ({operation})")]
+    Unavailable {
+        /// What was attempted.
+        operation: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A row cannot be read as what it should be.
+    #[error("column {column} of batch \"{batch}\" in {table} is not readable: {what}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The batch.
+        batch: String,
+        /// What was found.
+        what: String,
+    },
+    /// The database refused a statement: a missing table, a missing right. Repeating it does not help.
+    #[error("the database refused a statement ({operation})")]
+    Refused {
+        /// What was attempted.
+        operation: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StoreError {
+    /// Whether the same call may help later.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+    }
+}

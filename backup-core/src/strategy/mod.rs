@@ -1,0 +1,183 @@
+//! How one kind of backup runs: the seam between the path and YBA.
+//!
+//! Two strategies come with this crate, [`FullBackup`] and [`IncrementalBackup`]; an embedder adds a third by
+//! implementing [`BackupStrategy`] and registering it under its own name.
+
+use async_trait::async_trait;
+use serde_json::Value;
+
+use crate::{
+    failure::Failure,
+    ids::{BackupId, TaskId},
+    record::{Attempt, Plan},
+    target::BackupTarget,
+};
+
+/// The name of the full strategy.
+pub const FULL: &str = "FULL";
+/// The name of the incremental strategy.
+pub const INCREMENTAL: &str = "INCREMENTAL";
+
+/// How one kind of backup is planned, started, found again, watched and cancelled.
+///
+/// # Contract
+///
+/// * Every method may be called twice, by any replica, after a crash at any point. Only `start` has an effect that
+///   must not happen twice, and it is called once per attempt: the attempt is committed before.
+/// * `start` never repeats its request. When it cannot tell whether YBA acted, it says [`Start::Unknown`].
+/// * `find` and `observe` change nothing. An `Err` means "no answer", never "not there".
+/// * No method reads a store or a configuration.
+#[async_trait]
+#[cfg_attr(any(test, feature = "testing"), mockall::automock)]
+pub trait BackupStrategy: Send + Sync + 'static {
+    /// The name under which targets and plans refer to it.
+    fn name(&self) -> &str;
+
+    /// Decides what to post, and why. Nothing is started.
+    ///
+    /// # Errors
+    ///
+    /// [`PlanError::Refused`] when it must not be posted; [`PlanError::NoAnswer`] when nobody can say now.
+    async fn plan(&self, target: &BackupTarget) -> Result<Plan, PlanError>;
+
+    /// Sends the one request of this attempt.
+    async fn start(&self, target: &BackupTarget, plan: &Plan, attempt: &Attempt) -> Start;
+
+    /// Looks for what any of these attempts may have started; the last is the one whose answer was lost.
+    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer>;
+
+    /// Looks at the task and, once it ended, at its backup.
+    async fn observe(&self, target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer>;
+
+    /// Asks YBA to abort the task. `Ok` means that YBA understood, not that the task is over.
+    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer>;
+}
+
+/// Why there is no plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlanError {
+    /// It must not be posted.
+    Refused(Failure),
+    /// What must be known cannot be learned now.
+    NoAnswer(NoAnswer),
+}
+
+/// YBA gave no usable answer to a question that changes nothing. Ask again later.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NoAnswer(pub String);
+
+/// What became of the one request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Start {
+    /// YBA has a task for it.
+    Accepted {
+        /// The task.
+        task: TaskId,
+        /// YBA's answer.
+        response: Value,
+    },
+    /// YBA understood and refused. Final.
+    Rejected(Failure),
+    /// The universe is locked by something else. Nothing was started.
+    Busy {
+        /// YBA's words, which name the holder where YBA does.
+        text: String,
+    },
+    /// It did not reach a YBA that would act on it. Safe to send again.
+    NotSent {
+        /// Why.
+        cause: String,
+    },
+    /// It may have been received. It must be looked up before anything else is sent.
+    Unknown {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// What a look-up found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// One of the attempts started this task.
+    Task(TaskId),
+    /// None did, as far as the answering leader knows.
+    Nothing,
+    /// It cannot be decided: what would have to be checked by hand, in words.
+    Undecidable(String),
+}
+
+/// A task and its backup, as YBA shows them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observation {
+    /// The task.
+    pub task: TaskView,
+    /// Its backup: looked at once the task has ended.
+    pub backup: Option<BackupView>,
+}
+
+/// A task as YBA shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TaskView {
+    /// Not over, or in a state that we do not know.
+    Open {
+        /// YBA's word for the state.
+        state: String,
+        /// 0 to 100: the share of subtasks that succeeded, a count of steps, not of bytes.
+        percent: f64,
+    },
+    /// `Success`.
+    Succeeded,
+    /// `Failure`.
+    Failed {
+        /// The failed subtasks' text.
+        cause: String,
+        /// What kind of failure it is.
+        kind: TaskFailure,
+    },
+    /// `Aborted`.
+    Aborted {
+        /// The subtasks' text, if any.
+        cause: String,
+    },
+    /// YBA does not know the task (any more).
+    Gone {
+        /// YBA's words.
+        text: String,
+    },
+}
+
+/// Why a task failed, as far as it decides what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskFailure {
+    /// A cause of its own: final.
+    Own,
+    /// YBA stopped or restarted under it: it may come back to life.
+    Restart,
+    /// It lost the race for the universe's lock and did nothing.
+    LostRace,
+}
+
+/// A backup as YBA shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackupView {
+    /// The backup.
+    pub id: BackupId,
+    /// Whether it is there to be restored.
+    pub state: BackupViewState,
+    /// YBA's word for the state.
+    pub word: String,
+    /// YBA's answer.
+    pub response: Value,
+}
+
+/// The states of a backup, as far as they decide what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupViewState {
+    /// `Completed`.
+    Completed,
+    /// `InProgress`, `Stopping`, or a state that we do not know.
+    Open,
+    /// `Failed`, `Stopped`, `Skipped`, or on its way to deletion.
+    Over,
+}

@@ -1,0 +1,136 @@
+//! What a category resolves to: everything a strategy needs, by id, ready to run.
+
+use std::time::Duration;
+
+use crate::ids::{InstanceName, StorageConfigId, TargetKey, UniverseId};
+
+/// A database that can be backed up, resolved and checked. It holds no secret: tokens belong to the
+/// instance's client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BackupTarget {
+    /// The key in the configuration (`db1`).
+    pub key: TargetKey,
+    /// Other names for it (`HWA_EPR_DB_BACKUP_FULL`), compared without regard to case.
+    pub category_codes: Vec<String>,
+    /// The strategy that plans its backups: `FULL`, `INCREMENTAL`, or one that an embedder registered.
+    pub strategy: String,
+    /// The YBA instance.
+    pub instance: InstanceName,
+    /// The universe.
+    pub universe: UniverseId,
+    /// Where the backup is stored.
+    pub storage_config: StorageConfigId,
+    /// YBA's `backupType`: the table type (`PGSQL_TABLE_TYPE`), never full or incremental.
+    pub table_type: String,
+    /// The keyspaces; empty means every keyspace of the table type.
+    pub keyspaces: Vec<String>,
+    /// The database's name, for people.
+    pub db_name: Option<String>,
+    /// How long YBA keeps the backup (`timeBeforeDelete`); `None`: for ever.
+    pub retention: Option<Duration>,
+    /// What an increment does without a usable base.
+    pub on_missing_base: OnMissingBase,
+    /// What to do when nobody can tell whether a POST started a backup.
+    pub on_unknown: OnUnknown,
+    /// After this long the batch ends, whatever YBA does.
+    pub deadline: Duration,
+    /// What counts as the end.
+    pub completion: Completion,
+    /// The original's URLs, used as given.
+    pub legacy_urls: LegacyUrls,
+}
+
+impl BackupTarget {
+    /// A target with the defaults: full, every YSQL keyspace, kept for ever, 24 hours, polled to its end.
+    pub fn new(
+        key: impl Into<TargetKey>,
+        instance: impl Into<InstanceName>,
+        universe: impl Into<UniverseId>,
+        storage_config: impl Into<StorageConfigId>,
+    ) -> Self {
+        Self {
+            key: key.into(),
+            category_codes: Vec::new(),
+            strategy: crate::strategy::FULL.to_owned(),
+            instance: instance.into(),
+            universe: universe.into(),
+            storage_config: storage_config.into(),
+            table_type: "PGSQL_TABLE_TYPE".to_owned(),
+            keyspaces: Vec::new(),
+            db_name: None,
+            retention: None,
+            on_missing_base: OnMissingBase::Fail,
+            on_unknown: OnUnknown::Fail,
+            deadline: Duration::from_hours(24),
+            completion: Completion::Poll,
+            legacy_urls: LegacyUrls::default(),
+        }
+    }
+
+    /// Sets the strategy by name.
+    #[must_use]
+    pub fn with_strategy(mut self, name: impl Into<String>) -> Self {
+        self.strategy = name.into();
+        self
+    }
+
+    /// Adds another name for the target.
+    #[must_use]
+    pub fn with_category_code(mut self, code: impl Into<String>) -> Self {
+        self.category_codes.push(code.into());
+        self
+    }
+
+    /// What is locked while a backup runs: one universe of one instance.
+    pub fn slot(&self) -> String {
+        format!("{}/{}", self.instance, self.universe)
+    }
+
+    /// Whether the target answers to this category.
+    pub fn answers_to(&self, category: &str) -> bool {
+        self.key.as_str().eq_ignore_ascii_case(category)
+            || self.category_codes.iter().any(|code| code.eq_ignore_ascii_case(category))
+    }
+}
+
+/// The policy for an increment whose base is missing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnMissingBase {
+    /// Fail with a clear error; nothing is posted.
+    #[default]
+    Fail,
+    /// Take a full backup instead, with the reason recorded.
+    Full,
+}
+
+/// The policy for a POST whose fate nobody can tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnUnknown {
+    /// Fail, and say what to check by hand.
+    #[default]
+    Fail,
+    /// Post again, at the risk of a second backup.
+    Repost,
+}
+
+/// What ends a batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Completion {
+    /// The task is `Success` and the backup is `Completed`.
+    #[default]
+    Poll,
+    /// YBA accepted the request, as the original did. This proves nothing about a backup.
+    Accepted,
+}
+
+/// The three URLs that the original was configured with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LegacyUrls {
+    /// POST for a full backup.
+    pub full_backup: Option<String>,
+    /// POST for an increment, with `baseBackupUUID`.
+    pub incremental_backup: Option<String>,
+    /// GET: an array with `backupUUID`, `createTime`, `state`.
+    pub last_backup: Option<String>,
+}

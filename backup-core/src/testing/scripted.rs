@@ -1,0 +1,1 @@
+//! A strategy that answers what a test says.
