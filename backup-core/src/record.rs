@@ -46,8 +46,8 @@ pub struct BackupRecord {
     pub phase_since: DateTime<Utc>,
     /// Since when nothing could be started, UTC: a busy universe, or YBA out of reach.
     pub waiting_since: Option<DateTime<Utc>>,
-    /// Why it waits or settles, in words.
-    pub note: Option<String>,
+    /// Why it waits or settles: the failure that this becomes when nothing changes in time.
+    pub note: Option<Failure>,
     /// Every POST that may have been sent, oldest first, over all runs.
     pub attempts: Vec<Attempt>,
     /// YBA's task.
@@ -171,10 +171,10 @@ impl BackupRecord {
     }
 
     /// Records that nothing can be started now, and why.
-    pub fn wait(&mut self, why: impl Into<String>, now: DateTime<Utc>) -> Result<(), IllegalTransition> {
+    pub fn wait(&mut self, why: Failure, now: DateTime<Utc>) -> Result<(), IllegalTransition> {
         self.enter(Phase::Waiting, now)?;
         self.waiting_since.get_or_insert(now);
-        self.note = Some(why.into());
+        self.note = Some(why);
         self.task = None;
         Ok(())
     }
@@ -202,9 +202,9 @@ impl BackupRecord {
     }
 
     /// Records an end that may not last.
-    pub fn settle(&mut self, why: impl Into<String>, now: DateTime<Utc>) -> Result<(), IllegalTransition> {
+    pub fn settle(&mut self, why: Failure, now: DateTime<Utc>) -> Result<(), IllegalTransition> {
         self.enter(Phase::Settling, now)?;
-        self.note = Some(why.into());
+        self.note = Some(why);
         Ok(())
     }
 
@@ -316,9 +316,9 @@ mod tests {
                 let before = record.phase;
                 let outcome = match step {
                     0 => record.submit(now),
-                    1 => record.wait("busy", now),
+                    1 => record.wait(Failure::new(ErrorCode::UniverseBusy, "busy"), now),
                     2 => record.run("task".into(), None, now),
-                    3 => record.settle("aborted", now),
+                    3 => record.settle(Failure::new(ErrorCode::Aborted, "aborted"), now),
                     4 => record.succeed(None, Value::Null, now),
                     5 => record.fail(Failure::new(ErrorCode::Aborted, "no"), now),
                     _ => record.run_again(&target, now),
