@@ -4,9 +4,9 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Why there is no server, and what to do about it, in one line.
-pub const NOT_FOUND: &str = "no PostgreSQL server binaries: install the package `postgresql` (Debian, Ubuntu), \
-     or set PG_BIN_DIR to a directory with initdb, pg_ctl and psql";
+/// Why there is no server, and what to do about it.
+pub const NOT_FOUND: &str =
+    "no PostgreSQL server binaries (install the package postgresql, or set PG_BIN_DIR)";
 
 /// The programs of one PostgreSQL installation.
 #[derive(Debug)]
@@ -26,10 +26,7 @@ impl Binaries {
     pub(crate) fn find() -> Option<Self> {
         let found = Self::find_in(env::var_os("PG_BIN_DIR").map(PathBuf::from));
         let required = env::var_os("REQUIRE_PG").is_some_and(|value| value == "1");
-        assert!(
-            found.is_some() || !required,
-            "REQUIRE_PG=1, but {NOT_FOUND}"
-        );
+        assert!(found.is_some() || !required, "REQUIRE_PG=1, but {NOT_FOUND}");
         found
     }
 
@@ -39,11 +36,9 @@ impl Binaries {
             Some(dir) => vec![dir],
             None => [debian_directories(), path_directories()].concat(),
         };
-        let server_dir = candidates.into_iter().find(|dir| {
-            ["initdb", "pg_ctl"]
-                .iter()
-                .all(|name| dir.join(name).is_file())
-        })?;
+        let server_dir = candidates
+            .into_iter()
+            .find(|dir| ["initdb", "pg_ctl"].iter().all(|name| dir.join(name).is_file()))?;
         let psql = std::iter::once(server_dir.clone())
             .chain(path_directories())
             .map(|dir| dir.join("psql"))
@@ -59,19 +54,12 @@ fn debian_directories() -> Vec<PathBuf> {
         .into_iter()
         .flatten()
         .flatten()
-        .filter_map(|entry| {
-            Some((
-                entry.file_name().to_str()?.parse().ok()?,
-                entry.path().join("bin"),
-            ))
-        })
+        .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
         .collect();
     versions.sort_by(|(a, _), (b, _)| b.total_cmp(a));
     versions.into_iter().map(|(_, dir)| dir).collect()
 }
 
 fn path_directories() -> Vec<PathBuf> {
-    env::var_os("PATH")
-        .map(|path| env::split_paths(&path).collect())
-        .unwrap_or_default()
+    env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default()
 }

@@ -18,18 +18,9 @@ impl Database {
     pub(crate) fn create(psql: PathBuf, socket_dir: PathBuf, port: u16, tcp: bool) -> Self {
         static CREATED: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", CREATED.fetch_add(1, Ordering::Relaxed));
-        let database = Self {
-            psql,
-            socket_dir,
-            port,
-            tcp,
-            name,
-        };
+        let database = Self { psql, socket_dir, port, tcp, name };
         // Nobody can be connected to template0, which would make this fail.
-        database.maintain(&format!(
-            "CREATE DATABASE {} TEMPLATE template0",
-            database.name
-        ));
+        database.maintain(&format!("CREATE DATABASE {} TEMPLATE template0", database.name));
         database
     }
 
@@ -46,12 +37,7 @@ impl Database {
     /// When the server does not listen there.
     pub fn jdbc_url(&self) -> String {
         assert!(self.tcp, "this server listens on its Unix socket only");
-        format!(
-            "jdbc:postgresql://127.0.0.1:{}/{}?user={}",
-            self.port,
-            self.name,
-            self.user()
-        )
+        format!("jdbc:postgresql://127.0.0.1:{}/{}?user={}", self.port, self.name, self.user())
     }
 
     /// The name of the database.
@@ -103,31 +89,13 @@ impl Database {
 
     fn run(&self, database: &str, sql: &str) -> String {
         let output = Command::new(&self.psql)
-            .args([
-                "--no-psqlrc",
-                "--quiet",
-                "--no-align",
-                "--tuples-only",
-                "--no-password",
-            ])
-            .args([
-                "--set=ON_ERROR_STOP=1",
-                "--dbname",
-                &self.url_of(database),
-                "--command",
-                sql,
-            ])
+            .args(["--no-psqlrc", "--quiet", "--no-align", "--tuples-only", "--no-password"])
+            .args(["--set=ON_ERROR_STOP=1", "--dbname", &self.url_of(database), "--command", sql])
             .output()
             .unwrap_or_else(|error| panic!("{}: {error}", self.psql.display()));
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "psql: {}\nin: {sql}",
-            errors.trim()
-        );
-        String::from_utf8_lossy(&output.stdout)
-            .trim_end()
-            .to_owned()
+        assert!(output.status.success(), "psql: {}\nin: {sql}", errors.trim());
+        String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
     }
 
     /// Names the port, lest `$PGPORT` does.

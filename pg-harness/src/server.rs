@@ -5,10 +5,10 @@
 //! stops the server and removes its directory. A `static` server needs this, since statics are never dropped.
 
 use std::env;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::os::unix::fs::{MetadataExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, ChildStdout, Command, Stdio};
@@ -71,12 +71,12 @@ impl Server {
     fn launch(binaries: Binaries, tcp_port: Option<u16>) -> Self {
         let dir = tempfile::Builder::new()
             .prefix("pg-")
+            // Who reaches the socket is a superuser.
+            .permissions(Permissions::from_mode(0o700))
             .tempdir_in(roomy_directory())
             .expect("a directory for the server")
             .keep();
-        let mut guardian = guardian_command(&binaries.server_dir, &dir)
-            .spawn()
-            .expect("sh starts");
+        let mut guardian = guardian_command(&binaries.server_dir, &dir).spawn().expect("sh starts");
         let answers = guardian.stdout.take().expect("a piped stdout");
         let mut server = Self {
             guardian,
@@ -134,11 +134,7 @@ impl Server {
         let heard = writeln!(commands, "{line}").and_then(|()| self.answers.read_line(&mut answer));
         if heard.is_err() || answer.trim() != "0" {
             let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
-            panic!(
-                "PostgreSQL in {}: `{line}` failed ({}):\n{log}",
-                self.dir.display(),
-                answer.trim()
-            );
+            panic!("PostgreSQL in {}: `{line}` failed ({}):\n{log}", self.dir.display(), answer.trim());
         }
     }
 }
@@ -176,9 +172,7 @@ fn unprivileged_account() -> (u32, u32) {
     ["postgres", "nobody"]
         .iter()
         .find_map(|name| {
-            let fields = accounts
-                .lines()
-                .map(|line| line.split(':').collect::<Vec<_>>());
+            let fields = accounts.lines().map(|line| line.split(':').collect::<Vec<_>>());
             let account = fields.into_iter().find(|fields| fields[0] == *name)?;
             Some((account.get(2)?.parse().ok()?, account.get(3)?.parse().ok()?))
         })
@@ -187,26 +181,24 @@ fn unprivileged_account() -> (u32, u32) {
 
 /// Memory when there is a gigabyte of it (containers often have 64 MB of /dev/shm): a database costs 20 ms there, and
 /// up to 400 on a busy disk.
+///
+/// A directory for everybody, since the guardian removes ours and may be another user than we are.
 fn roomy_directory() -> PathBuf {
     const GIGABYTE_IN_KB: u64 = 1 << 20;
     let memory = PathBuf::from("/dev/shm");
-    match free_kilobytes(&memory) {
-        Some(free) if free >= GIGABYTE_IN_KB => memory,
-        _ => env::temp_dir(),
-    }
+    let is_roomy = free_kilobytes(&memory).is_some_and(|free| free >= GIGABYTE_IN_KB);
+    [is_roomy.then_some(memory), Some(env::temp_dir())]
+        .into_iter()
+        .flatten()
+        .find(|dir| fs::metadata(dir).is_ok_and(|metadata| metadata.mode() & 0o003 == 0o003))
+        .unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
 /// The fourth column of the second line of `df`.
 fn free_kilobytes(dir: &Path) -> Option<u64> {
     let report = Command::new("df").arg("-Pk").arg(dir).output().ok()?;
     let report = String::from_utf8(report.stdout).ok()?;
-    report
-        .lines()
-        .nth(1)?
-        .split_whitespace()
-        .nth(3)?
-        .parse()
-        .ok()
+    report.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()
 }
 
 /// A port nobody listens on, below those the system gives to outgoing connections: a client that keeps trying to reach
