@@ -1,1 +1,36 @@
-//! Placeholder.
+//! Typed async client for the REST API of YugabyteDB Anywhere (YBA).
+//!
+//! ```no_run
+//! use yba_client::{CreateBackup, RequestId, SecretString, TableType, YbaClient};
+//!
+//! # async fn example(token: SecretString) -> Result<(), yba_client::Error> {
+//! let yba = YbaClient::builder("https://yba.example.com").customer("customer-uuid").token(token).build()?;
+//! let backup = CreateBackup::full("universe-uuid", "storage-config-uuid", TableType::Ysql);
+//! let accepted = yba.backups().create(&backup, &RequestId::new()).await?;
+//! let task = yba.tasks().get(&accepted.task).await?;
+//! println!("{} is {}", task.title, task.status);
+//! # Ok(())
+//! # }
+//! ```
+
+mod api;
+mod client;
+mod config;
+mod error;
+mod ids;
+mod page;
+mod request;
+mod retry;
+mod tls;
+mod types;
+
+pub use api::*;
+pub use client::YbaClient;
+pub use config::{Proxy, YbaClientBuilder};
+pub use error::{Busy, Error, ErrorKind, Reach};
+pub use ids::*;
+pub use page::Page;
+pub use request::Idempotency;
+pub use retry::{Decision, Outcome, RetryPolicy, decide};
+pub use secrecy::SecretString;
+pub use types::{lenient::parse_date, *};

@@ -1,0 +1,128 @@
+//! Backups: start, list, look up.
+
+use futures_util::Stream;
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::task_accepted;
+use crate::{
+    client::{Answer, YbaClient, decode},
+    error::{Error, Failure},
+    ids::{BackupId, RequestId, TaskId, UniverseId},
+    page::Page,
+    request::Request,
+    types::{Backup, BackupQuery, BackupResp, CommonBackupInfo, CreateBackup, LastBackup, TaskAccepted},
+};
+
+/// The backups of the customer.
+#[derive(Debug)]
+pub struct Backups<'a>(&'a YbaClient);
+
+impl YbaClient {
+    /// The backups of the customer.
+    pub fn backups(&self) -> Backups<'_> {
+        Backups(self)
+    }
+}
+
+impl Backups<'_> {
+    /// Starts a backup, full or incremental.
+    ///
+    /// Not idempotent, and never repeated by this crate. When the error's [`reach`](Error::reach) is
+    /// `Unknown`, look for a task whose `correlation_id` is the request id before starting another.
+    pub async fn create(&self, backup: &CreateBackup, request_id: &RequestId) -> Result<TaskAccepted, Error> {
+        let request = Request::post("backups.create", "/api/v1/customers/{customer}/backups");
+        self.start(self.0.scoped(request), backup, request_id).await
+    }
+
+    /// Starts a backup at a URL that was configured as a whole.
+    ///
+    /// # Errors
+    /// Kind [`Build`](crate::ErrorKind::Build) unless the URL has the scheme, host and port of one of
+    /// the client's addresses or allowed hosts.
+    pub async fn create_at(
+        &self,
+        url: &str,
+        backup: &CreateBackup,
+        request_id: &RequestId,
+    ) -> Result<TaskAccepted, Error> {
+        let request = Request::absolute("backups.create_at", Method::POST, url);
+        self.start(request, backup, request_id).await
+    }
+
+    async fn start(
+        &self,
+        request: Request,
+        backup: &CreateBackup,
+        request_id: &RequestId,
+    ) -> Result<TaskAccepted, Error> {
+        let request = request.checked(backup.validate()).json(backup).request_id(request_id);
+        self.0.call(request, |answer| task_accepted(&answer)).await
+    }
+
+    /// The last backups as told by a URL that was configured as a whole: an array of them.
+    ///
+    /// YBA itself has no such call; a gateway in front of it may.
+    pub async fn last_at(&self, url: &str) -> Result<Vec<LastBackup>, Error> {
+        self.0.fetch(Request::absolute("backups.last_at", Method::GET, url)).await
+    }
+
+    /// One backup, full or incremental.
+    pub async fn get(&self, backup: &BackupId) -> Result<Backup, Error> {
+        let template = "/api/v1/customers/{customer}/backups/{backup}";
+        let request = Request::get("backups.get", template).with("backup", backup.as_str());
+        self.0.call(self.0.scoped(request), |answer| read_backup(&answer, decode(&answer)?)).await
+    }
+
+    /// The backup that a task made: the way from a task to its backup, for increments too.
+    ///
+    /// Empty while the task has not made its row yet, and for ever if it failed before.
+    pub async fn of_task(&self, universe: &UniverseId, task: &TaskId) -> Result<Vec<Backup>, Error> {
+        let template = "/api/v1/customers/{customer}/universes/{universe}/backups/tasks/{task}";
+        let request = Request::get("backups.of_task", template)
+            .with("universe", universe.as_str())
+            .with("task", task.as_str());
+        self.0
+            .call(self.0.scoped(request), |answer| {
+                let rows: Vec<Value> = decode(&answer)?;
+                rows.into_iter().map(|row| read_backup(&answer, row)).collect()
+            })
+            .await
+    }
+
+    /// One page of the backup list: full backups only, each standing for its chain.
+    pub async fn page(&self, query: &BackupQuery) -> Result<Page<BackupResp>, Error> {
+        let request = Request::post("backups.page", "/api/v1/customers/{customer}/backups/page")
+            .safe()
+            .checked(query.validate())
+            .json(query);
+        self.0.fetch(self.0.scoped(request)).await
+    }
+
+    /// The backup list, page after page.
+    pub fn stream(&self, query: BackupQuery) -> impl Stream<Item = Result<BackupResp, Error>> + Send + use<> {
+        let client = self.0.clone();
+        crate::page::stream(
+            query.offset,
+            query.limit,
+            |row: &BackupResp| row.common_backup_info.backup_uuid.clone(),
+            move |offset| {
+                let (client, query) = (client.clone(), query.clone().offset(offset));
+                async move { client.backups().page(&query).await }
+            },
+        )
+    }
+
+    /// The chain that begins with this full backup, newest first, the full backup included.
+    pub async fn increments(&self, base: &BackupId) -> Result<Vec<CommonBackupInfo>, Error> {
+        let template = "/api/v1/customers/{customer}/backups/{backup}/list_increments";
+        let request = Request::get("backups.increments", template).with("backup", base.as_str());
+        self.0.fetch(self.0.scoped(request)).await
+    }
+}
+
+fn read_backup(answer: &Answer, raw: Value) -> Result<Backup, Failure> {
+    let backup = Backup::deserialize(&raw).map_err(|e| Failure::decode(answer.status, e))?;
+    Ok(Backup { raw, ..backup })
+}

@@ -1,0 +1,71 @@
+//! Tasks: everything YBA does takes the shape of one.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::{
+    client::{YbaClient, decode},
+    error::{Error, Failure},
+    ids::{TaskId, UniverseId},
+    request::Request,
+    types::{AbortAnswer, FailedSubtask, FailedSubtasks, Task, TaskSummary},
+};
+
+/// The tasks of the customer.
+#[derive(Debug)]
+pub struct Tasks<'a>(&'a YbaClient);
+
+impl YbaClient {
+    /// The tasks of the customer.
+    pub fn tasks(&self) -> Tasks<'_> {
+        Tasks(self)
+    }
+}
+
+impl Tasks<'_> {
+    /// Where a task stands.
+    ///
+    /// A task that this YBA does not know, or has forgotten (120 days by default), is an error for
+    /// which [`Error::is_not_found`] holds.
+    pub async fn get(&self, task: &TaskId) -> Result<Task, Error> {
+        let template = "/api/v1/customers/{customer}/tasks/{task}";
+        let request = Request::get("tasks.get", template).with("task", task.as_str());
+        self.0
+            .call(self.0.scoped(request), |answer| {
+                let raw: Value = decode(&answer)?;
+                let task = Task::deserialize(&raw).map_err(|e| Failure::decode(answer.status, e))?;
+                Ok(Task { raw, ..task })
+            })
+            .await
+    }
+
+    /// What failed in a failed task, with YBA's explanations, latest first.
+    pub async fn failed_subtasks(&self, task: &TaskId) -> Result<Vec<FailedSubtask>, Error> {
+        let template = "/api/v1/customers/{customer}/tasks/{task}/failed_subtasks";
+        let request = Request::get("tasks.failed_subtasks", template).with("task", task.as_str());
+        let failed: FailedSubtasks = self.0.fetch(self.0.scoped(request)).await?;
+        Ok(failed.failed_sub_tasks)
+    }
+
+    /// The newest tasks, of one universe or of all, newest first. YBA cuts the list at 2000.
+    pub async fn list(&self, universe: Option<&UniverseId>) -> Result<Vec<TaskSummary>, Error> {
+        let mut request = Request::get("tasks.list", "/api/v1/customers/{customer}/tasks_list");
+        if let Some(universe) = universe {
+            request = request.query("uUUID", universe.as_str());
+        }
+        self.0.fetch(self.0.scoped(request)).await
+    }
+
+    /// Asks for a task to be aborted. It runs on until it reads `Aborted`.
+    pub async fn abort(&self, task: &TaskId) -> Result<AbortAnswer, Error> {
+        #[derive(Deserialize)]
+        struct Message {
+            #[serde(default)]
+            message: Option<String>,
+        }
+        let template = "/api/v1/customers/{customer}/tasks/{task}/abort";
+        let request = Request::post("tasks.abort", template).with("task", task.as_str());
+        let answer: Message = self.0.fetch(self.0.scoped(request)).await?;
+        Ok(AbortAnswer::of(answer.message.as_deref().unwrap_or_default()))
+    }
+}

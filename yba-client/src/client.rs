@@ -1,0 +1,307 @@
+//! [`YbaClient`]: the handle, and the one function every call is sent through.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use reqwest::{StatusCode, header::HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+use tracing::Instrument;
+use url::Url;
+
+use crate::{
+    config::{TOKEN_HEADER, YbaClientBuilder},
+    error::{self, Call, Error, ErrorKind, Failure},
+    ids::{CustomerId, RequestId},
+    request::{Request, Target},
+    retry::{Decision, Outcome, RetryPolicy, decide},
+};
+
+const REQUEST_ID_HEADER: &str = "x-request-id";
+
+/// A handle on one YugabyteDB Anywhere, for one customer and one token.
+///
+/// Cheap to clone; clones share their connections.
+#[derive(Clone)]
+pub struct YbaClient(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) http: reqwest::Client,
+    pub(crate) addresses: Vec<Url>,
+    pub(crate) allowed: Vec<Url>,
+    /// Index of the address that answered last.
+    pub(crate) preferred: AtomicUsize,
+    pub(crate) customer: Option<CustomerId>,
+    pub(crate) token: Option<HeaderValue>,
+    /// The token again, to strike it out of texts that a proxy might echo.
+    pub(crate) secret: Option<SecretString>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) max_body: usize,
+}
+
+impl std::fmt::Debug for YbaClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("YbaClient")
+            .field("address", &self.address().as_str())
+            .field("customer", &self.0.customer)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer of success.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) request_id_echoed: bool,
+    pub(crate) body: Vec<u8>,
+}
+
+impl YbaClient {
+    /// Starts a client for the YBA at this address (`https://yba.example.com`, a path is kept).
+    pub fn builder(address: impl Into<String>) -> YbaClientBuilder {
+        YbaClientBuilder::new(address)
+    }
+
+    /// The address that calls go to at the moment.
+    pub fn address(&self) -> &Url {
+        let index = self.0.preferred.load(Ordering::Relaxed);
+        &self.0.addresses[index % self.0.addresses.len()]
+    }
+
+    /// The customer the client was built for.
+    pub fn customer(&self) -> Option<&CustomerId> {
+        self.0.customer.as_ref()
+    }
+
+    /// Fills `{customer}` of a path.
+    pub(crate) fn scoped(&self, request: Request) -> Request {
+        match &self.0.customer {
+            Some(customer) => request.with("customer", customer.as_str()),
+            None => request.checked(Err("the client was built without a customer".to_owned())),
+        }
+    }
+
+    /// Sends a call and reads its JSON answer.
+    pub(crate) async fn fetch<T: DeserializeOwned>(&self, request: Request) -> Result<T, Error> {
+        self.call(request, |answer| decode(&answer)).await
+    }
+
+    /// Sends a call, repeating it as far as policy and call allow, and reads the answer.
+    pub(crate) async fn call<T>(
+        &self,
+        request: Request,
+        read: impl Fn(Answer) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        let span = tracing::info_span!(
+            "yba.call",
+            operation = request.operation,
+            method = %request.method,
+            path = request.template,
+            request_id = request.id.as_ref().map(RequestId::as_str),
+            status = tracing::field::Empty,
+            attempts = tracing::field::Empty,
+            elapsed_ms = tracing::field::Empty,
+        );
+        self.attempts(&request, read).instrument(span).await
+    }
+
+    async fn attempts<T>(
+        &self,
+        request: &Request,
+        read: impl Fn(Answer) -> Result<T, Failure>,
+    ) -> Result<T, Error> {
+        let started = Instant::now();
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let outcome = match self.attempt(request).await {
+                Ok(answer) => {
+                    let status = answer.status;
+                    read(answer).map(|value| (value, status))
+                }
+                Err(failure) => Err(failure),
+            };
+            let failure = match outcome {
+                Ok((value, status)) => {
+                    note(Some(status), attempt, started.elapsed());
+                    return Ok(value);
+                }
+                Err(failure) => failure,
+            };
+            let elapsed = started.elapsed();
+            let (status, retry_after) = (failure.status, failure.retry_after);
+            let understood = !matches!(failure.kind, ErrorKind::Build | ErrorKind::Decode);
+            let error = failure.into_error(&Call {
+                operation: request.operation,
+                method: &request.method,
+                path: request.template,
+                request_id: request.id.as_ref(),
+                attempts: attempt,
+                elapsed,
+            });
+            let outcome = Outcome {
+                reach: error.reach(),
+                status: status.filter(|_| understood).map(|status| status.as_u16()),
+                understood,
+                retry_after,
+            };
+            let jitter = rand::random::<f64>();
+            match decide(outcome, request.idempotency, &self.0.retry, attempt, elapsed, jitter) {
+                Decision::GiveUp => {
+                    note(status, attempt, elapsed);
+                    return Err(error);
+                }
+                Decision::After(delay) => {
+                    tracing::debug!(%error, ?delay, "asking YBA again");
+                    tokio::time::sleep(delay).await;
+                }
+            }
+        }
+    }
+
+    /// One attempt, to one address.
+    async fn attempt(&self, request: &Request) -> Result<Answer, Failure> {
+        let built = self.build(request)?;
+        let response = self.0.http.execute(built).await.map_err(Failure::transport)?;
+        self.receive(response, request.id.as_ref()).await
+    }
+
+    fn build(&self, request: &Request) -> Result<reqwest::Request, Failure> {
+        if let Some(fault) = &request.fault {
+            return Err(Failure::build(fault));
+        }
+        let mut url = self.url(&request.target)?;
+        if !request.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&request.query);
+        }
+        let mut built = reqwest::Request::new(request.method.clone(), url);
+        let headers = built.headers_mut();
+        if request.authenticated {
+            let token = self.0.token.clone();
+            let token = token.ok_or_else(|| Failure::build("the client was built without a token"))?;
+            headers.insert(TOKEN_HEADER, token);
+        }
+        if let Some(id) = &request.id {
+            let value = HeaderValue::from_str(id.as_str())
+                .map_err(|_| Failure::build("the request id holds characters a header cannot"))?;
+            headers.insert(REQUEST_ID_HEADER, value);
+        }
+        if let Some(body) = &request.body {
+            let json = HeaderValue::from_static("application/json");
+            headers.insert(reqwest::header::CONTENT_TYPE, json);
+            *built.body_mut() = Some(body.clone().into());
+        }
+        Ok(built)
+    }
+
+    fn url(&self, target: &Target) -> Result<Url, Failure> {
+        match target {
+            Target::Path(segments) => {
+                let mut url = self.address().clone();
+                url.path_segments_mut()
+                    .map_err(|()| Failure::build("the address cannot carry a path"))?
+                    .pop_if_empty()
+                    .extend(segments);
+                Ok(url)
+            }
+            Target::Absolute(text) => {
+                let url = Url::parse(text)
+                    .map_err(|error| Failure::build(format!("the url is not valid: {error}")))?;
+                let mut known = self.0.addresses.iter().chain(&self.0.allowed);
+                if known.any(|address| same_origin(address, &url)) {
+                    Ok(url)
+                } else {
+                    // Sending a token to a host nobody configured is how tokens leak.
+                    let host = url.host_str().unwrap_or_default();
+                    Err(Failure::build(format!(
+                        "{}://{host} is none of the addresses this client may talk to",
+                        url.scheme()
+                    )))
+                }
+            }
+        }
+    }
+
+    async fn receive(
+        &self,
+        response: reqwest::Response,
+        request_id: Option<&RequestId>,
+    ) -> Result<Answer, Failure> {
+        let status = response.status();
+        let retry_after = retry_after(response.headers());
+        let request_id_echoed = request_id.is_some_and(|sent| {
+            let echo = response.headers().get(REQUEST_ID_HEADER);
+            echo.is_some_and(|echo| echo.as_bytes() == sent.as_str().as_bytes())
+        });
+        if status.is_success() {
+            let body = read_body(response, self.0.max_body).await?;
+            return Ok(Answer { status, request_id_echoed, body });
+        }
+        // The status is the answer; a text that breaks off takes nothing from it.
+        let body = read_body(response, 64 * 1024).await.unwrap_or_default();
+        Err(Failure::api(status, retry_after, self.redact(error::text_of(&body))))
+    }
+
+    fn redact(&self, text: String) -> String {
+        match &self.0.secret {
+            Some(secret) if text.contains(secret.expose_secret()) => {
+                text.replace(secret.expose_secret(), "***")
+            }
+            _ => text,
+        }
+    }
+}
+
+/// Reads a JSON answer; numbers, nulls and unknown fields are the types' business.
+pub(crate) fn decode<T: DeserializeOwned>(answer: &Answer) -> Result<T, Failure> {
+    serde_json::from_slice(&answer.body).map_err(|error| Failure::decode(answer.status, error))
+}
+
+async fn read_body(mut response: reqwest::Response, limit: usize) -> Result<Vec<u8>, Failure> {
+    let status = response.status();
+    let announced = response.content_length().unwrap_or_default();
+    let mut body = Vec::with_capacity(usize::try_from(announced).unwrap_or(0).min(limit));
+    while let Some(chunk) = response.chunk().await.map_err(Failure::transport)? {
+        if body.len() + chunk.len() > limit {
+            if status.is_success() {
+                let limit = format!("the answer is larger than {limit} bytes");
+                return Err(Failure::decode(status, limit));
+            }
+            break;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn same_origin(a: &Url, b: &Url) -> bool {
+    // User info would be sent as an `Authorization` header; a url that carries it is not ours.
+    a.origin() == b.origin() && b.username().is_empty() && b.password().is_none()
+}
+
+/// `Retry-After` in seconds, or as a date measured against the answer's own `Date`.
+fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let value = text(reqwest::header::RETRY_AFTER)?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = chrono::DateTime::parse_from_rfc2822(value).ok()?;
+    let now = chrono::DateTime::parse_from_rfc2822(text(reqwest::header::DATE)?).ok()?;
+    (until - now).to_std().ok()
+}
+
+fn note(status: Option<StatusCode>, attempts: u32, elapsed: Duration) {
+    let span = tracing::Span::current();
+    if let Some(status) = status {
+        span.record("status", status.as_u16());
+    }
+    span.record("attempts", attempts);
+    span.record("elapsed_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+}

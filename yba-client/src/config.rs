@@ -1,0 +1,273 @@
+//! How a client is made: addresses, customer, token, timeouts, TLS, retries. Everything is checked
+//! here once, so that a built client can only fail by the network.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::{
+    Method,
+    header::{HeaderMap, HeaderValue},
+};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::{
+    client::{Inner, YbaClient},
+    error::{Call, Error, Failure},
+    ids::CustomerId,
+    retry::RetryPolicy,
+    tls::{self, TlsSettings},
+};
+
+/// The header that carries an API token.
+pub(crate) const TOKEN_HEADER: &str = "x-auth-yw-api-token";
+
+/// Builds a [`YbaClient`].
+///
+/// Only an address is required; most calls also need a customer and a token.
+#[must_use]
+pub struct YbaClientBuilder {
+    addresses: Vec<String>,
+    allowed_hosts: Vec<String>,
+    customer: Option<CustomerId>,
+    token: Option<SecretString>,
+    connect_timeout: Duration,
+    read_timeout: Duration,
+    total_timeout: Option<Duration>,
+    retry: RetryPolicy,
+    proxy: Proxy,
+    user_agent: Option<String>,
+    max_body: usize,
+    tls: TlsSettings,
+}
+
+/// Whether and which proxy is used.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Proxy {
+    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment.
+    #[default]
+    Environment,
+    /// None, whatever the environment says.
+    None,
+    /// This one, for every address.
+    Url(String),
+}
+
+impl std::fmt::Debug for YbaClientBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("YbaClientBuilder")
+            .field("addresses", &self.addresses)
+            .field("customer", &self.customer)
+            .finish_non_exhaustive()
+    }
+}
+
+impl YbaClientBuilder {
+    pub(crate) fn new(address: impl Into<String>) -> Self {
+        Self {
+            addresses: vec![address.into()],
+            allowed_hosts: Vec::new(),
+            customer: None,
+            token: None,
+            connect_timeout: Duration::from_secs(30),
+            read_timeout: Duration::from_mins(1),
+            total_timeout: None,
+            retry: RetryPolicy::default(),
+            proxy: Proxy::default(),
+            user_agent: None,
+            max_body: 8 * 1024 * 1024,
+            tls: TlsSettings::default(),
+        }
+    }
+
+    /// A further address of the same YBA: the other half of a high-availability pair.
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.addresses.push(address.into());
+        self
+    }
+
+    /// An origin (`https://host:port`) beside the addresses to which configured absolute URLs may go.
+    pub fn allowed_host(mut self, origin: impl Into<String>) -> Self {
+        self.allowed_hosts.push(origin.into());
+        self
+    }
+
+    /// The customer whose resources the calls are about.
+    pub fn customer(mut self, customer: impl Into<CustomerId>) -> Self {
+        self.customer = Some(customer.into());
+        self
+    }
+
+    /// The API token, sent as `X-AUTH-YW-API-TOKEN` and shown nowhere.
+    pub fn token(mut self, token: SecretString) -> Self {
+        self.token = Some(token);
+        self
+    }
+
+    /// The longest wait for a connection, TLS included. Default 30 seconds.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// The longest silence while waiting for an answer or reading it. Default 60 seconds.
+    ///
+    /// Starting a backup checks the object store before it answers, so this must outlast a slow one.
+    pub fn read_timeout(mut self, timeout: Duration) -> Self {
+        self.read_timeout = timeout;
+        self
+    }
+
+    /// The longest time for one attempt as a whole. No limit by default.
+    pub fn total_timeout(mut self, timeout: Duration) -> Self {
+        self.total_timeout = Some(timeout);
+        self
+    }
+
+    /// How calls that change nothing are repeated. Calls that change something never are.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// Trusts these certificates (PEM, one or more) beside the roots of the machine.
+    pub fn ca_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.tls.extra_roots_pem.push(pem.into());
+        self
+    }
+
+    /// Identifies this client to YBA: a certificate chain and its private key, both PEM, in one text.
+    pub fn client_certificate(mut self, pem: SecretString) -> Self {
+        self.tls.identity_pem = Some(pem);
+        self
+    }
+
+    /// **Switches certificate verification off.** Anyone on the network path can then read the token.
+    /// For laboratories only; the client says so in the log when it is built.
+    pub fn danger_accept_any_certificate(mut self) -> Self {
+        self.tls.accept_any_certificate = true;
+        self
+    }
+
+    /// The proxy; by default the environment decides.
+    pub fn proxy(mut self, proxy: Proxy) -> Self {
+        self.proxy = proxy;
+        self
+    }
+
+    /// The product named in `User-Agent` before this crate's own name.
+    pub fn user_agent(mut self, product: impl Into<String>) -> Self {
+        self.user_agent = Some(product.into());
+        self
+    }
+
+    /// The most bytes of an answer that are read. Default 8 MiB.
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// Checks the settings and makes the client. Nothing is sent.
+    ///
+    /// # Errors
+    /// Kind [`Build`](crate::ErrorKind::Build), naming the setting that is wrong.
+    pub fn build(self) -> Result<YbaClient, Error> {
+        self.try_build().map_err(|fault| {
+            Failure::build(fault).into_error(&Call {
+                operation: "client.build",
+                method: &Method::GET,
+                path: "",
+                request_id: None,
+                attempts: 0,
+                elapsed: Duration::ZERO,
+            })
+        })
+    }
+
+    fn try_build(mut self) -> Result<YbaClient, String> {
+        let addresses = self.addresses.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
+        let allowed = self.allowed_hosts.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
+        if self.connect_timeout.is_zero() || self.read_timeout.is_zero() {
+            return Err("a timeout of zero would fail every call".to_owned());
+        }
+        self.tls.unused = addresses.iter().chain(&allowed).all(|url| url.scheme() == "http");
+        if self.tls.accept_any_certificate && !self.tls.unused {
+            tracing::warn!(
+                "certificate verification is OFF: anyone on the network path can read the YBA token"
+            );
+        }
+        let secret = self.token.take().map(|t| SecretString::from(t.expose_secret().trim()));
+        let token = secret.as_ref().map(token_header).transpose()?;
+        let http = self.http()?;
+        Ok(YbaClient(Arc::new(Inner {
+            http,
+            addresses,
+            allowed,
+            preferred: std::sync::atomic::AtomicUsize::new(0),
+            customer: self.customer,
+            token,
+            secret,
+            retry: self.retry,
+            max_body: self.max_body,
+        })))
+    }
+
+    fn http(&self) -> Result<reqwest::Client, String> {
+        let own = concat!("yba-client/", env!("CARGO_PKG_VERSION"));
+        let agent = match &self.user_agent {
+            Some(product) => format!("{product} {own}"),
+            None => own.to_owned(),
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(reqwest::header::ACCEPT, HeaderValue::from_static("application/json"));
+        let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls::client_config(&self.tls)?)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .connect_timeout(self.connect_timeout)
+            .read_timeout(self.read_timeout)
+            // YBA closes idle connections after 75 seconds; a request sent into a closing one would
+            // have to be looked up.
+            .pool_idle_timeout(Duration::from_secs(30))
+            .default_headers(headers)
+            .user_agent(agent);
+        if let Some(total) = self.total_timeout {
+            builder = builder.timeout(total);
+        }
+        builder = match &self.proxy {
+            Proxy::Environment => builder,
+            Proxy::None => builder.no_proxy(),
+            Proxy::Url(url) => builder.proxy(
+                // The cause may quote the proxy's password.
+                reqwest::Proxy::all(url).map_err(|_| "the proxy is not a valid URL".to_owned())?,
+            ),
+        };
+        builder.build().map_err(|error| format!("HTTP client: {error}"))
+    }
+}
+
+fn address(text: &str) -> Result<Url, String> {
+    // The text may hold a password, so it is not repeated.
+    let url = Url::parse(text.trim()).map_err(|error| format!("address is no URL: {error}"))?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err(format!("address must start with http:// or https://, not {}://", url.scheme()));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("address must not hold a user or password; use the token".to_owned());
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(format!("address {url} must end before '?' and '#'"));
+    }
+    Ok(url)
+}
+
+fn token_header(token: &SecretString) -> Result<HeaderValue, String> {
+    let mut value = HeaderValue::from_str(token.expose_secret())
+        .map_err(|_| "token holds characters that a header cannot carry".to_owned())?;
+    if value.is_empty() {
+        return Err("token is empty".to_owned());
+    }
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,730 @@
+//! Backups: what is asked for, and the three views YBA gives of one (row, list entry, chain member).
+
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{TableType, lenient, open_enum};
+use crate::ids::{BackupId, KmsConfigId, ScheduleId, StorageConfigId, TaskId, UniverseId};
+
+open_enum! {
+    /// The state of a backup row.
+    BackupState {
+        /// Running, or resumed.
+        InProgress = "InProgress",
+        /// Done and usable.
+        Completed = "Completed",
+        /// Failed; the reason is with its task.
+        Failed = "Failed",
+        /// Gone; older servers only.
+        Deleted = "Deleted",
+        /// Nothing to do.
+        Skipped = "Skipped",
+        /// Its files could not be removed.
+        FailedToDelete = "FailedToDelete",
+        /// Being stopped.
+        Stopping = "Stopping",
+        /// Stopped. After a restart of YBA it may come back to `InProgress`.
+        Stopped = "Stopped",
+        /// Will be deleted.
+        QueuedForDeletion = "QueuedForDeletion",
+        /// Will be deleted, whatever storage says.
+        QueuedForForcedDeletion = "QueuedForForcedDeletion",
+        /// Being deleted.
+        DeleteInProgress = "DeleteInProgress",
+    }
+}
+
+impl BackupState {
+    /// The backup is still being made (or stopped).
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Self::InProgress | Self::Stopping)
+    }
+}
+
+open_enum! {
+    /// The engine that makes a backup.
+    BackupCategory {
+        /// The older script.
+        Script = "YB_BACKUP_SCRIPT",
+        /// YB-Controller; increments need it.
+        YbController = "YB_CONTROLLER",
+    }
+}
+
+open_enum! {
+    /// A unit of time, for display only: durations are always milliseconds on the wire.
+    TimeUnit {
+        /// Nanoseconds.
+        Nanoseconds = "NANOSECONDS",
+        /// Microseconds.
+        Microseconds = "MICROSECONDS",
+        /// Milliseconds.
+        Milliseconds = "MILLISECONDS",
+        /// Seconds.
+        Seconds = "SECONDS",
+        /// Minutes.
+        Minutes = "MINUTES",
+        /// Hours.
+        Hours = "HOURS",
+        /// Days.
+        Days = "DAYS",
+        /// Months.
+        Months = "MONTHS",
+        /// Years.
+        Years = "YEARS",
+    }
+}
+
+/// A keyspace (YSQL: database) to back up, and for YCQL some of its tables.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct KeyspaceTables {
+    /// The keyspace.
+    pub keyspace: String,
+    /// Only these tables, by name; YCQL only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "lenient::or_default")]
+    pub table_name_list: Vec<String>,
+    /// Only these tables, by id; YCQL only.
+    #[serde(
+        default,
+        rename = "tableUUIDList",
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "lenient::or_default"
+    )]
+    pub table_uuid_list: Vec<String>,
+}
+
+impl KeyspaceTables {
+    /// The whole keyspace.
+    pub fn all_of(keyspace: impl Into<String>) -> Self {
+        Self { keyspace: keyspace.into(), ..Self::default() }
+    }
+}
+
+/// A backup to make: the body of `POST .../backups`.
+///
+/// ```
+/// use std::time::Duration;
+/// use yba_client::{CreateBackup, TableType, TimeUnit};
+///
+/// let full = CreateBackup::full("universe", "storage", TableType::Ysql)
+///     .keyspaces(vec!["orders".to_owned()])
+///     .retain(Duration::from_secs(30 * 86_400), TimeUnit::Days);
+/// let increment = full.clone().base("uuid-of-the-full-backup");
+/// # assert!(full.validate().is_ok() && increment.validate().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use]
+pub struct CreateBackup {
+    #[serde(rename = "universeUUID")]
+    universe: UniverseId,
+    #[serde(rename = "storageConfigUUID")]
+    storage_config: StorageConfigId,
+    backup_type: TableType,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keyspace_table_list: Vec<KeyspaceTables>,
+    #[serde(rename = "baseBackupUUID", skip_serializing_if = "Option::is_none")]
+    base: Option<BackupId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_before_delete: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry_time_unit: Option<TimeUnit>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sse: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    use_tablespaces: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    use_roles: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parallelism: Option<i32>,
+    #[serde(rename = "parallelDBBackups", skip_serializing_if = "Option::is_none")]
+    parallel_db_backups: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table_by_table_backup: Option<bool>,
+    #[serde(rename = "kmsConfigUUID", skip_serializing_if = "Option::is_none")]
+    kms_config: Option<KmsConfigId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup_category: Option<BackupCategory>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enable_point_in_time_restore: Option<bool>,
+}
+
+impl CreateBackup {
+    /// A full backup of every keyspace of one table type, kept for ever.
+    pub fn full(
+        universe: impl Into<UniverseId>,
+        storage_config: impl Into<StorageConfigId>,
+        table_type: TableType,
+    ) -> Self {
+        Self {
+            universe: universe.into(),
+            storage_config: storage_config.into(),
+            backup_type: table_type,
+            keyspace_table_list: Vec::new(),
+            base: None,
+            time_before_delete: None,
+            expiry_time_unit: None,
+            sse: None,
+            use_tablespaces: None,
+            use_roles: None,
+            parallelism: None,
+            parallel_db_backups: None,
+            table_by_table_backup: None,
+            kms_config: None,
+            backup_category: None,
+            enable_point_in_time_restore: None,
+        }
+    }
+
+    /// Only these keyspaces. None means all.
+    pub fn keyspaces<S: Into<String>>(mut self, keyspaces: impl IntoIterator<Item = S>) -> Self {
+        self.keyspace_table_list = keyspaces.into_iter().map(KeyspaceTables::all_of).collect();
+        self
+    }
+
+    /// Only these keyspaces and tables.
+    pub fn tables(mut self, tables: impl IntoIterator<Item = KeyspaceTables>) -> Self {
+        self.keyspace_table_list = tables.into_iter().collect();
+        self
+    }
+
+    /// Makes it an increment on the chain that begins with this full backup.
+    ///
+    /// Nothing is inherited: storage config, table type and keyspaces are those given here, and YBA
+    /// does not compare them with the base.
+    pub fn base(mut self, head_of_chain: impl Into<BackupId>) -> Self {
+        self.base = Some(head_of_chain.into());
+        self
+    }
+
+    /// How long the backup is kept, counted anew from its completion. The unit is for display.
+    pub fn retain(self, time: Duration, unit: TimeUnit) -> Self {
+        self.retain_millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX), unit)
+    }
+
+    /// [`retain`](Self::retain), in milliseconds. 0 keeps the backup for ever.
+    pub fn retain_millis(mut self, millis: i64, unit: TimeUnit) -> Self {
+        self.time_before_delete = Some(millis);
+        self.expiry_time_unit = Some(unit);
+        self
+    }
+
+    /// S3 server-side encryption.
+    pub fn sse(mut self, on: bool) -> Self {
+        self.sse = Some(on);
+        self
+    }
+
+    /// Takes the tablespaces along; YSQL only.
+    pub fn use_tablespaces(mut self, on: bool) -> Self {
+        self.use_tablespaces = Some(on);
+        self
+    }
+
+    /// Takes the roles along; YSQL only, newer servers only.
+    pub fn use_roles(mut self, on: bool) -> Self {
+        self.use_roles = Some(on);
+        self
+    }
+
+    /// Parallel uploads per node.
+    pub fn parallelism(mut self, uploads: i32) -> Self {
+        self.parallelism = Some(uploads);
+        self
+    }
+
+    /// Keyspaces backed up at a time.
+    pub fn parallel_db_backups(mut self, keyspaces: i32) -> Self {
+        self.parallel_db_backups = Some(keyspaces);
+        self
+    }
+
+    /// One table after the other; YCQL only.
+    pub fn table_by_table(mut self, on: bool) -> Self {
+        self.table_by_table_backup = Some(on);
+        self
+    }
+
+    /// The key-management configuration; the universe's own, if it has one, wins.
+    pub fn kms_config(mut self, config: impl Into<KmsConfigId>) -> Self {
+        self.kms_config = Some(config.into());
+        self
+    }
+
+    /// The engine, when YBA should not choose.
+    pub fn category(mut self, category: BackupCategory) -> Self {
+        self.backup_category = Some(category);
+        self
+    }
+
+    /// Makes the backup restorable to any point of its window; YB-Controller only.
+    pub fn point_in_time_restore(mut self, on: bool) -> Self {
+        self.enable_point_in_time_restore = Some(on);
+        self
+    }
+
+    /// The universe that is backed up.
+    pub fn universe(&self) -> &UniverseId {
+        &self.universe
+    }
+
+    /// The base, for an increment.
+    pub fn base_backup(&self) -> Option<&BackupId> {
+        self.base.as_ref()
+    }
+
+    /// Says what YBA would refuse, naming the field.
+    ///
+    /// # Errors
+    /// The first fault, in words.
+    pub fn validate(&self) -> Result<(), String> {
+        let named = |field: &str, id: &str| {
+            if id.trim().is_empty() { Err(format!("{field} is empty")) } else { Ok(()) }
+        };
+        named("universeUUID", self.universe.as_str())?;
+        named("storageConfigUUID", self.storage_config.as_str())?;
+        named("backupType", self.backup_type.as_str())?;
+        if let Some(base) = &self.base {
+            named("baseBackupUUID", base.as_str())?;
+        }
+        if self.backup_type == TableType::TransactionStatus {
+            return Err("backupType is a type that only answers contain".to_owned());
+        }
+        if self.time_before_delete.is_some_and(|millis| millis < 0) {
+            return Err("timeBeforeDelete is negative; 0 keeps the backup for ever".to_owned());
+        }
+        for (field, value) in
+            [("parallelism", self.parallelism), ("parallelDBBackups", self.parallel_db_backups)]
+        {
+            if value.is_some_and(|value| value <= 0) {
+                return Err(format!("{field} must be at least 1"));
+            }
+        }
+        self.validate_keyspaces()
+    }
+
+    fn validate_keyspaces(&self) -> Result<(), String> {
+        let mut seen = std::collections::BTreeSet::new();
+        for entry in &self.keyspace_table_list {
+            if entry.keyspace.trim().is_empty() {
+                return Err("keyspaceTableList holds an empty keyspace".to_owned());
+            }
+            if !seen.insert(&entry.keyspace) {
+                return Err(format!("keyspaceTableList names {} twice", entry.keyspace));
+            }
+            let tables = !(entry.table_name_list.is_empty() && entry.table_uuid_list.is_empty());
+            if tables && self.backup_type == TableType::Ysql {
+                return Err(format!(
+                    "keyspaceTableList selects tables of {}; YSQL backs up whole databases",
+                    entry.keyspace
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A backup row: what `GET .../backups/{id}` tells, for full backups and increments alike.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Backup {
+    /// The backup.
+    #[serde(rename = "backupUUID")]
+    pub backup_uuid: BackupId,
+    /// The full backup its chain begins with; its own id for a full backup.
+    #[serde(default, rename = "baseBackupUUID")]
+    pub base_backup_uuid: Option<BackupId>,
+    /// Where it stands.
+    pub state: BackupState,
+    /// The task that made it. The task itself may have been collected.
+    #[serde(default, rename = "taskUUID")]
+    pub task_uuid: Option<TaskId>,
+    /// Where it was written.
+    #[serde(default, rename = "storageConfigUUID")]
+    pub storage_config_uuid: Option<StorageConfigId>,
+    /// The engine that made it.
+    #[serde(default)]
+    pub category: Option<BackupCategory>,
+    /// The schedule that made it.
+    #[serde(default, rename = "scheduleUUID")]
+    pub schedule_uuid: Option<ScheduleId>,
+    /// That schedule's name.
+    #[serde(default)]
+    pub schedule_name: Option<String>,
+    /// The name of its universe, which may no longer exist.
+    #[serde(default)]
+    pub universe_name: Option<String>,
+    /// When it will be deleted; never, if absent.
+    #[serde(default, deserialize_with = "lenient::date")]
+    pub expiry: Option<DateTime<Utc>>,
+    /// The unit in which its life was given.
+    #[serde(default)]
+    pub expiry_time_unit: Option<TimeUnit>,
+    /// When the row was made.
+    #[serde(default, deserialize_with = "lenient::date")]
+    pub create_time: Option<DateTime<Utc>>,
+    /// When the row last changed.
+    #[serde(default, deserialize_with = "lenient::date")]
+    pub update_time: Option<DateTime<Utc>>,
+    /// Creation plus the time the backup took; not a reading of a clock.
+    #[serde(default, deserialize_with = "lenient::date")]
+    pub completion_time: Option<DateTime<Utc>>,
+    /// What was backed up, and how.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub backup_info: BackupInfo,
+    /// The answer as it came.
+    #[serde(skip)]
+    pub raw: Value,
+}
+
+impl Backup {
+    /// The universe, which YBA tells only inside [`BackupInfo`].
+    pub fn universe(&self) -> Option<&UniverseId> {
+        self.backup_info.universe_uuid.as_ref()
+    }
+
+    /// The backup builds on another one.
+    pub fn is_increment(&self) -> bool {
+        self.base_backup_uuid.as_ref().is_some_and(|base| *base != self.backup_uuid)
+    }
+}
+
+/// What was backed up, and how: YBA's `BackupTableParams`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct BackupInfo {
+    /// The universe.
+    #[serde(default, rename = "universeUUID")]
+    pub universe_uuid: Option<UniverseId>,
+    /// Where it was written.
+    #[serde(default, rename = "storageConfigUUID")]
+    pub storage_config_uuid: Option<StorageConfigId>,
+    /// The kind of tables.
+    #[serde(default)]
+    pub backup_type: Option<TableType>,
+    /// The keyspace, in an entry of [`backup_list`](Self::backup_list).
+    #[serde(default)]
+    pub keyspace: Option<String>,
+    /// The tables, in an entry of [`backup_list`](Self::backup_list).
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub table_name_list: Vec<String>,
+    /// One entry per keyspace, or per table.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub backup_list: Vec<BackupInfo>,
+    /// Every keyspace of the type was asked for. Says nothing about full or incremental.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub full_backup: bool,
+    /// The directory it was written to; asterisks when hidden from this user.
+    #[serde(default)]
+    pub storage_location: Option<String>,
+    /// Bytes of this backup.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub backup_size_in_bytes: i64,
+    /// Bytes of the chain.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub full_chain_size_in_bytes: i64,
+    /// Life in milliseconds; 0 is for ever.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub time_before_delete: i64,
+    /// The unit in which that was given.
+    #[serde(default)]
+    pub expiry_time_unit: Option<TimeUnit>,
+}
+
+impl BackupInfo {
+    /// The keyspaces, sorted, each once.
+    pub fn keyspaces(&self) -> Vec<&str> {
+        let own = self.keyspace.as_deref();
+        let listed = self.backup_list.iter().filter_map(|entry| entry.keyspace.as_deref());
+        let mut names: Vec<&str> = own.into_iter().chain(listed).filter(|k| !k.is_empty()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+}
+
+/// An entry of the backup list: a chain, told by its full backup.
+#[expect(clippy::struct_excessive_bools, reason = "YBA answers in flags")]
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct BackupResp {
+    /// The full backup.
+    pub common_backup_info: CommonBackupInfo,
+    /// The universe.
+    #[serde(default, rename = "universeUUID")]
+    pub universe_uuid: Option<UniverseId>,
+    /// The universe's name.
+    #[serde(default)]
+    pub universe_name: Option<String>,
+    /// The kind of tables.
+    #[serde(default)]
+    pub backup_type: Option<TableType>,
+    /// The engine.
+    #[serde(default)]
+    pub category: Option<BackupCategory>,
+    /// Every keyspace of the type was asked for. Says nothing about full or incremental.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub is_full_backup: bool,
+    /// The chain has more members than the full backup, in whatever state.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub has_incremental_backups: bool,
+    /// When the newest member was made; the full backup's own time if it is the only one.
+    #[serde(default, deserialize_with = "lenient::date")]
+    pub last_incremental_backup_time: Option<DateTime<Utc>>,
+    /// The state of the newest member.
+    #[serde(default)]
+    pub last_backup_state: Option<BackupState>,
+    /// Bytes of the completed members.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub full_chain_size_in_bytes: i64,
+    /// When the chain will be deleted; never, if absent.
+    #[serde(default, deserialize_with = "lenient::date")]
+    pub expiry_time: Option<DateTime<Utc>>,
+    /// The unit in which its life was given.
+    #[serde(default)]
+    pub expiry_time_unit: Option<TimeUnit>,
+    /// No schedule made it.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub on_demand: bool,
+    /// The schedule that made it.
+    #[serde(default, rename = "scheduleUUID")]
+    pub schedule_uuid: Option<ScheduleId>,
+    /// That schedule's name.
+    #[serde(default)]
+    pub schedule_name: Option<String>,
+    /// `S3`, `NFS`, `AZ`, `GCS`, `FILE`.
+    #[serde(default)]
+    pub storage_config_type: Option<String>,
+    /// The storage config still exists.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub is_storage_config_present: bool,
+    /// The universe still exists.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub is_universe_present: bool,
+}
+
+/// A member of a chain, full or increment.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct CommonBackupInfo {
+    /// The backup.
+    #[serde(rename = "backupUUID")]
+    pub backup_uuid: BackupId,
+    /// The full backup the chain begins with.
+    #[serde(default, rename = "baseBackupUUID")]
+    pub base_backup_uuid: Option<BackupId>,
+    /// Where it stands.
+    pub state: BackupState,
+    /// The task that made it.
+    #[serde(default, rename = "taskUUID")]
+    pub task_uuid: Option<TaskId>,
+    /// Where it was written.
+    #[serde(default, rename = "storageConfigUUID")]
+    pub storage_config_uuid: Option<StorageConfigId>,
+    /// When the row was made.
+    #[serde(default, deserialize_with = "lenient::date")]
+    pub create_time: Option<DateTime<Utc>>,
+    /// When the row last changed.
+    #[serde(default, deserialize_with = "lenient::date")]
+    pub update_time: Option<DateTime<Utc>>,
+    /// Creation plus the time the backup took.
+    #[serde(default, deserialize_with = "lenient::date")]
+    pub completion_time: Option<DateTime<Utc>>,
+    /// Bytes of this member.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub total_backup_size_in_bytes: i64,
+    /// What it holds.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub response_list: Vec<KeyspaceBackup>,
+}
+
+impl CommonBackupInfo {
+    /// The backup builds on another one.
+    pub fn is_increment(&self) -> bool {
+        self.base_backup_uuid.as_ref().is_some_and(|base| *base != self.backup_uuid)
+    }
+}
+
+/// One keyspace of a backup.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct KeyspaceBackup {
+    /// The keyspace.
+    #[serde(default)]
+    pub keyspace: Option<String>,
+    /// Its tables, where tables were selected.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub tables_list: Vec<String>,
+    /// All of its tables.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub all_tables: bool,
+    /// Bytes.
+    #[serde(default)]
+    pub backup_size_in_bytes: Option<i64>,
+    /// The directory; what a restore must name.
+    #[serde(default)]
+    pub default_location: Option<String>,
+}
+
+/// An entry of the older "last backup" answer: an array of these.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct LastBackup {
+    /// The backup.
+    #[serde(rename = "backupUUID")]
+    pub backup_uuid: BackupId,
+    /// When it was made.
+    #[serde(default, deserialize_with = "lenient::date")]
+    pub create_time: Option<DateTime<Utc>>,
+    /// Where it stands, if told.
+    #[serde(default)]
+    pub state: Option<BackupState>,
+}
+
+/// Which backups to list: the body of `POST .../backups/page`.
+///
+/// The list holds full backups only, newest first; increments are asked for per chain.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use]
+pub struct BackupQuery {
+    filter: BackupFilter,
+    sort_by: &'static str,
+    direction: &'static str,
+    pub(crate) offset: i32,
+    pub(crate) limit: i32,
+    need_total_count: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct BackupFilter {
+    #[serde(rename = "universeUUIDList", skip_serializing_if = "Vec::is_empty")]
+    universes: Vec<UniverseId>,
+    #[serde(rename = "storageConfigUUIDList", skip_serializing_if = "Vec::is_empty")]
+    storage_configs: Vec<StorageConfigId>,
+    #[serde(rename = "scheduleUUIDList", skip_serializing_if = "Vec::is_empty")]
+    schedules: Vec<ScheduleId>,
+    #[serde(rename = "backupUUIDList", skip_serializing_if = "Vec::is_empty")]
+    backups: Vec<BackupId>,
+    #[serde(rename = "keyspaceList", skip_serializing_if = "Vec::is_empty")]
+    keyspaces: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    states: Vec<BackupState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_range_start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_range_end: Option<String>,
+}
+
+impl Default for BackupQuery {
+    fn default() -> Self {
+        Self {
+            filter: BackupFilter::default(),
+            sort_by: "createTime",
+            direction: "DESC",
+            offset: 0,
+            limit: 50,
+            need_total_count: false,
+        }
+    }
+}
+
+impl BackupQuery {
+    /// Everything, newest first.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only this universe; may be given several times.
+    pub fn universe(mut self, universe: impl Into<UniverseId>) -> Self {
+        self.filter.universes.push(universe.into());
+        self
+    }
+
+    /// Only this storage config; may be given several times.
+    pub fn storage_config(mut self, config: impl Into<StorageConfigId>) -> Self {
+        self.filter.storage_configs.push(config.into());
+        self
+    }
+
+    /// Only this schedule's backups; may be given several times.
+    pub fn schedule(mut self, schedule: impl Into<ScheduleId>) -> Self {
+        self.filter.schedules.push(schedule.into());
+        self
+    }
+
+    /// Only this full backup; may be given several times. An increment's id finds nothing.
+    pub fn backup(mut self, backup: impl Into<BackupId>) -> Self {
+        self.filter.backups.push(backup.into());
+        self
+    }
+
+    /// Only backups that hold this keyspace; may be given several times.
+    pub fn keyspace(mut self, keyspace: impl Into<String>) -> Self {
+        self.filter.keyspaces.push(keyspace.into());
+        self
+    }
+
+    /// Only full backups in this state; may be given several times.
+    pub fn state(mut self, state: BackupState) -> Self {
+        self.filter.states.push(state);
+        self
+    }
+
+    /// Only backups made in this range. YBA needs both ends.
+    pub fn created_between(mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        self.filter.date_range_start = Some(from.to_rfc3339_opts(SecondsFormat::Secs, true));
+        self.filter.date_range_end = Some(to.to_rfc3339_opts(SecondsFormat::Secs, true));
+        self
+    }
+
+    /// Oldest first.
+    pub fn oldest_first(mut self) -> Self {
+        self.direction = "ASC";
+        self
+    }
+
+    /// Leaves out the first so many.
+    pub fn offset(mut self, offset: i32) -> Self {
+        self.offset = offset;
+        self
+    }
+
+    /// The most entries per page; large pages are slow.
+    pub fn limit(mut self, limit: i32) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Also counts all matches, which costs YBA a query.
+    pub fn with_total(mut self) -> Self {
+        self.need_total_count = true;
+        self
+    }
+
+    /// Says what YBA would refuse, naming the field.
+    ///
+    /// # Errors
+    /// The first fault, in words.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.limit < 1 {
+            return Err("limit must be at least 1".to_owned());
+        }
+        if self.offset < 0 {
+            return Err("offset is negative".to_owned());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! Session, version and high availability.
+
+use serde::Deserialize;
+
+use crate::ids::{CustomerId, UserId};
+
+/// Who the token belongs to.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// The customer of the token's user.
+    #[serde(default, rename = "customerUUID")]
+    pub customer: Option<CustomerId>,
+    /// The token's user.
+    #[serde(default, rename = "userUUID")]
+    pub user: Option<UserId>,
+}
+
+/// The version of a YBA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AppVersion {
+    /// As YBA writes it, such as `2024.2.0.0-b145`.
+    pub version: String,
+    /// Everything the call told.
+    pub details: std::collections::BTreeMap<String, String>,
+}
+
+impl AppVersion {
+    /// The numbers before `-b`, for comparing: `[2024, 2, 0, 0]`.
+    pub fn numbers(&self) -> Vec<u32> {
+        let numbers = self.version.split('-').next().unwrap_or_default();
+        numbers.split('.').map_while(|number| number.parse().ok()).collect()
+    }
+}
+
+/// Whether a YBA leads its high-availability group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Leadership {
+    /// It leads: what it says holds.
+    Leader,
+    /// It follows: its reads are from an old copy, and it refuses changes.
+    Follower,
+    /// There is no high availability here.
+    NotConfigured,
+    /// The server is older than the question.
+    NotSupported,
+}
+
+impl Leadership {
+    /// A "not there" of this server may be believed: it is no follower.
+    pub fn is_authoritative(self) -> bool {
+        self != Self::Follower
+    }
+}

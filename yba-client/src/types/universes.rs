@@ -1,0 +1,101 @@
+//! Universes.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{lenient, open_enum};
+use crate::ids::{TaskId, UniverseId};
+
+open_enum! {
+    /// The kind of tables a backup covers. One backup covers one kind.
+    TableType {
+        /// YSQL.
+        Ysql = "PGSQL_TABLE_TYPE",
+        /// YCQL.
+        Ycql = "YQL_TABLE_TYPE",
+        /// YEDIS.
+        Redis = "REDIS_TABLE_TYPE",
+        /// YBA's own bookkeeping; in answers only.
+        TransactionStatus = "TRANSACTION_STATUS_TABLE_TYPE",
+    }
+}
+
+/// A universe.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Universe {
+    /// The universe.
+    #[serde(rename = "universeUUID")]
+    pub universe_uuid: UniverseId,
+    /// Its name.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub name: String,
+    /// What matters to a backup.
+    #[serde(default, rename = "universeDetails", deserialize_with = "lenient::or_default")]
+    pub details: UniverseDetails,
+    /// Settings of the universe as text; the switch that stops backups is among them.
+    #[serde(default, rename = "universeConfig", deserialize_with = "lenient::or_default")]
+    pub config: serde_json::Map<String, Value>,
+}
+
+/// The part of a universe's details that matters to backups.
+#[expect(clippy::struct_excessive_bools, reason = "YBA answers in flags")]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct UniverseDetails {
+    /// An operation holds the universe; a backup would be answered "busy".
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub update_in_progress: bool,
+    /// The type of the operation that holds it.
+    #[serde(default)]
+    pub updating_task: Option<String>,
+    /// The task that holds it.
+    #[serde(default, rename = "updatingTaskUUID")]
+    pub updating_task_uuid: Option<TaskId>,
+    /// Paused: scheduled backups are skipped, expired ones are kept.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub universe_paused: bool,
+    /// YB-Controller is installed, which increments need.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub ybc_installed: bool,
+    /// YB-Controller is wanted.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub enable_ybc: bool,
+    /// `Ready` unless software is being upgraded.
+    #[serde(default)]
+    pub software_upgrade_state: Option<String>,
+    /// The clusters.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub clusters: Vec<Cluster>,
+}
+
+/// A cluster of a universe.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Cluster {
+    /// `PRIMARY`, `ASYNC` or `ADDON`.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub cluster_type: String,
+    /// What was asked for.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub user_intent: UserIntent,
+}
+
+/// What was asked for when the cluster was made.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct UserIntent {
+    /// YSQL is on.
+    #[serde(default, rename = "enableYSQL", deserialize_with = "lenient::or_default")]
+    pub enable_ysql: bool,
+    /// YCQL is on.
+    #[serde(default, rename = "enableYCQL", deserialize_with = "lenient::or_default")]
+    pub enable_ycql: bool,
+    /// The database's version.
+    #[serde(default)]
+    pub yb_software_version: Option<String>,
+}
