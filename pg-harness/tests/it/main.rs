@@ -17,32 +17,18 @@ fn tests_share_a_server_but_not_a_database() {
         return skip("tests_share_a_server_but_not_a_database", NOT_FOUND);
     };
     let (mine, yours) = (server.database(), server.database());
-    mine.psql(
-        "CREATE TABLE notes (id int, text text); INSERT INTO notes VALUES (1, 'one'), (2, NULL)",
-    );
+    mine.psql("CREATE TABLE notes (id int, text text); INSERT INTO notes VALUES (1, 'one'), (2, NULL)");
 
     assert_eq!(mine.psql("SELECT * FROM notes ORDER BY id"), "1|one\n2|");
-    assert_eq!(
-        yours.psql("SELECT count(*) FROM pg_tables WHERE tablename = 'notes'"),
-        "0"
-    );
-    assert!(
-        mine.url()
-            .starts_with(&format!("postgres:///{}?host=/", mine.name()))
-    );
-    assert!(std::ptr::eq(
-        server,
-        Server::shared().expect("the same server")
-    ));
+    assert_eq!(yours.psql("SELECT count(*) FROM pg_tables WHERE tablename = 'notes'"), "0");
+    assert!(mine.url().starts_with(&format!("postgres:///{}?host=/", mine.name())));
+    assert!(std::ptr::eq(server, Server::shared().expect("the same server")));
 }
 
 #[test]
 fn a_restarted_server_has_its_databases_and_addresses_again() {
     let Some(mut server) = Server::start_on_tcp() else {
-        return skip(
-            "a_restarted_server_has_its_databases_and_addresses_again",
-            NOT_FOUND,
-        );
+        return skip("a_restarted_server_has_its_databases_and_addresses_again", NOT_FOUND);
     };
     let database = server.database();
     let address = server.tcp_address().expect("it listens on TCP");
@@ -69,16 +55,11 @@ fn terminated_connections_are_told_why() {
         let database = database.clone();
         thread::spawn(move || database.psql("SELECT pg_sleep(60)"))
     };
-    wait_until("the sleeper is connected", || {
-        database.terminate_connections() == 1
-    });
+    wait_until("the sleeper is connected", || database.terminate_connections() == 1);
 
     let panic = sleeper.join().expect_err("the sleeper was cut off");
     let message = panic.downcast_ref::<String>().expect("a message");
-    assert!(
-        message.contains("terminating connection due to administrator command"),
-        "{message}"
-    );
+    assert!(message.contains("terminating connection due to administrator command"), "{message}");
 }
 
 #[test]
@@ -115,9 +96,7 @@ fn a_server_ends_with_its_owner_even_by_sigkill() {
         .spawn()
         .expect("the owner starts");
     let mut dir = String::new();
-    BufReader::new(owner.stderr.take().expect("a piped stderr"))
-        .read_line(&mut dir)
-        .expect("the directory");
+    BufReader::new(owner.stderr.take().expect("a piped stderr")).read_line(&mut dir).expect("the directory");
     let dir = Path::new(dir.trim());
     let postmaster = fs::read_to_string(dir.join("data/postmaster.pid")).expect("a running server");
     let process = Path::new("/proc").join(postmaster.lines().next().expect("a process id"));
@@ -152,13 +131,8 @@ fn a_skipped_test_is_named_in_the_list() {
 
     let skipped = run("0");
     assert!(skipped.status.success());
-    assert!(
-        String::from_utf8_lossy(&skipped.stderr).contains(&format!("skipped {TEST}: no server"))
-    );
-    assert_eq!(
-        fs::read_to_string(&list).expect("the list"),
-        format!("{TEST}: no server\n")
-    );
+    assert!(String::from_utf8_lossy(&skipped.stderr).contains(&format!("skipped {TEST}: no server")));
+    assert_eq!(fs::read_to_string(&list).expect("the list"), format!("{TEST}: no server\n"));
 
     let failed = run("1");
     assert!(!failed.status.success());
