@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
-    failure::Failure,
+    failure::{ErrorCode, Failure},
     ids::{BatchId, IdempotencyKey, OwnerId},
     record::BackupRecord,
     state::{Phase, TrackerStatus},
@@ -238,6 +238,33 @@ pub struct BackupPage {
     pub records: Vec<BackupRecord>,
     /// Where the next page begins, if there is one.
     pub next: Option<PageKey>,
+}
+
+/// The form in which a batch is written whose slot is taken: it waits, without the attempt that was to be sent.
+pub fn queued(record: &BackupRecord) -> BackupRecord {
+    let mut queued = record.clone();
+    queued.attempts.pop();
+    queued.task = None;
+    queued.phase = Phase::Waiting;
+    queued.waiting_since.get_or_insert(record.phase_since);
+    let busy = "another batch of the same universe is under way";
+    queued.note = Some(Failure::new(ErrorCode::UniverseBusy, busy));
+    queued
+}
+
+/// Whether what is there is what writing `wanted` would have left: the sign that a call whose answer was lost had
+/// worked. Instants are compared to the millisecond.
+pub fn is_same_step(there: &BackupRecord, wanted: &BackupRecord) -> bool {
+    let millis = |at: DateTime<Utc>| at.timestamp_millis();
+    there.batch == wanted.batch
+        && there.phase == wanted.phase
+        && millis(there.phase_since) == millis(wanted.phase_since)
+        && millis(there.started_at) == millis(wanted.started_at)
+        && there.ended_at.map(millis) == wanted.ended_at.map(millis)
+        && there.attempt().map(|attempt| attempt.id) == wanted.attempt().map(|attempt| attempt.id)
+        && there.task == wanted.task
+        && there.failure == wanted.failure
+        && there.note == wanted.note
 }
 
 /// Why a store did not answer.

@@ -1,1 +1,442 @@
-//! stub
+//! A tracking store without a database: the whole contract in one lock, and faults on demand.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+
+use super::conformance::{ReadExceptions, RecordedException};
+use crate::{
+    clock::Clock,
+    ids::{BatchId, IdempotencyKey, OwnerId},
+    record::BackupRecord,
+    state::{Phase, TrackerStatus},
+    store::{
+        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, PageKey, Refusal, Saved,
+        StoreError, TrackingStore, is_same_step, queued,
+    },
+};
+
+/// A real [`TrackingStore`] that forgets everything when it is dropped.
+///
+/// Leases are measured by the clock's `elapsed`. With [`fail_next`](Self::fail_next) and
+/// [`fail_when`](Self::fail_when) it is out of reach when a test says so, before or after the work was done.
+pub struct InMemoryStore {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    faults: Mutex<Faults>,
+}
+
+/// When a scripted outage strikes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// Nothing was written.
+    Before,
+    /// Everything was written, but the caller does not learn of it.
+    After,
+}
+
+type FaultRule = Box<dyn Fn(&'static str, Moment) -> bool + Send>;
+
+#[derive(Default)]
+struct Faults {
+    next: VecDeque<Moment>,
+    rule: Option<FaultRule>,
+}
+
+impl Faults {
+    fn strikes(&mut self, operation: &'static str, moment: Moment) -> bool {
+        if self.next.front() == Some(&moment) {
+            self.next.pop_front();
+            return true;
+        }
+        self.rule.as_ref().is_some_and(|rule| rule(operation, moment))
+    }
+}
+
+#[derive(Default)]
+struct State {
+    batches: HashMap<BatchId, Row>,
+    keys: HashMap<IdempotencyKey, BatchId>,
+    slots: HashMap<String, BatchId>,
+    exceptions: Vec<RecordedException>,
+    refusals: Vec<Refusal>,
+}
+
+#[derive(Clone)]
+struct Row {
+    record: BackupRecord,
+    owner: Option<OwnerId>,
+    epoch: i64,
+    /// Owned: when the lease ends. Otherwise: not before.
+    due_at: Duration,
+}
+
+impl Row {
+    fn lease(&self) -> Option<Lease> {
+        self.owner.map(|owner| Lease {
+            batch: self.record.batch.clone(),
+            business_date: self.record.business_date,
+            owner,
+            epoch: self.epoch,
+        })
+    }
+
+    fn is_owned_by(&self, lease: &Lease) -> bool {
+        self.owner == Some(lease.owner) && self.epoch == lease.epoch
+    }
+
+    fn created(&self) -> Created {
+        Created::New { lease: self.lease(), record: self.record.clone() }
+    }
+
+    fn page_key(&self) -> PageKey {
+        PageKey { created_at: self.record.created_at, batch: self.record.batch.clone() }
+    }
+}
+
+impl InMemoryStore {
+    /// An empty store on this clock.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, state: Mutex::default(), faults: Mutex::default() }
+    }
+
+    /// Makes the next `calls` calls, of whatever operation, answer [`StoreError::Unavailable`].
+    pub fn fail_next(&self, calls: usize, moment: Moment) {
+        lock(&self.faults).next.extend(std::iter::repeat_n(moment, calls));
+    }
+
+    /// Makes calls answer [`StoreError::Unavailable`] whenever `rule` says so. It is asked twice per call, with the
+    /// name of the method. It replaces the rule before it.
+    pub fn fail_when(&self, rule: impl Fn(&'static str, Moment) -> bool + Send + 'static) {
+        lock(&self.faults).rule = Some(Box::new(rule));
+    }
+
+    /// Ends every scripted outage.
+    pub fn heal(&self) {
+        *lock(&self.faults) = Faults::default();
+    }
+
+    /// Every record, oldest first.
+    pub fn records(&self) -> Vec<BackupRecord> {
+        let mut rows: Vec<Row> = lock(&self.state).batches.values().cloned().collect();
+        rows.sort_by_key(|row| (row.record.created_at, row.record.batch.clone()));
+        rows.into_iter().map(|row| row.record).collect()
+    }
+
+    /// Every exception, in the order they were recorded.
+    pub fn exceptions(&self) -> Vec<RecordedException> {
+        lock(&self.state).exceptions.clone()
+    }
+
+    fn run<T>(
+        &self,
+        operation: &'static str,
+        work: impl FnOnce(&mut State, Duration) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.outage(operation, Moment::Before)?;
+        let outcome = work(&mut lock(&self.state), self.clock.elapsed());
+        self.outage(operation, Moment::After)?;
+        outcome
+    }
+
+    fn outage(&self, operation: &'static str, moment: Moment) -> Result<(), StoreError> {
+        if lock(&self.faults).strikes(operation, moment) {
+            return Err(StoreError::Unavailable { operation, source: "a scripted outage".into() });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for InMemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InMemoryStore")
+            .field("batches", &lock(&self.state).batches.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl State {
+    fn create(
+        &mut self,
+        record: &BackupRecord,
+        key: Option<&IdempotencyKey>,
+        hold: Hold,
+        now: Duration,
+    ) -> Created {
+        let by_key = || self.batches.get(self.keys.get(key?)?);
+        if let Some(row) = self.batches.get(&record.batch).or_else(by_key) {
+            return if is_repeat(row, record, hold) {
+                row.created()
+            } else {
+                Created::Existing(row.record.clone())
+            };
+        }
+        if let Some(key) = key {
+            self.keys.insert(key.clone(), record.batch.clone());
+        }
+        self.write_new(record, 1, hold, now)
+    }
+
+    fn reopen(&mut self, record: &BackupRecord, hold: Hold, now: Duration) -> Result<Created, StoreError> {
+        let row = self.get(&record.batch)?;
+        if is_repeat(row, record, hold) {
+            return Ok(row.created());
+        }
+        if row.record.status() != TrackerStatus::Failed {
+            let what = format!("batch \"{}\" is {}, not failed", record.batch, row.record.status());
+            return Err(StoreError::Conflict { what });
+        }
+        let epoch = row.epoch + 1;
+        Ok(self.write_new(record, epoch, hold, now))
+    }
+
+    fn write_new(&mut self, record: &BackupRecord, epoch: i64, hold: Hold, now: Duration) -> Created {
+        let is_queued = record.phase.holds_slot() && !self.take_slot(record);
+        let record = if is_queued { queued(record) } else { record.clone() };
+        let is_worked_on = record.phase == Phase::Planned || record.phase.holds_slot();
+        // Whoever is queued is woken when the slot is free; the lease's time is for a wake-up that was missed.
+        let due_at = if is_worked_on || is_queued { now + hold.lease } else { now };
+        let row = Row { record, owner: is_worked_on.then_some(hold.owner), epoch, due_at };
+        let created = row.created();
+        self.add_exception(&row.record);
+        self.batches.insert(row.record.batch.clone(), row);
+        created
+    }
+
+    fn save(
+        &mut self,
+        lease: &Lease,
+        record: &BackupRecord,
+        from: Phase,
+        retry_in: Duration,
+        now: Duration,
+    ) -> Result<Saved, StoreError> {
+        let lost = || StoreError::LeaseLost { batch: lease.batch.clone() };
+        let row = self.batches.get(&lease.batch).ok_or_else(lost)?;
+        let before = row.record.clone();
+        if !row.is_owned_by(lease) || before.phase != from {
+            let had_worked = row.epoch == lease.epoch && is_same_step(&before, record);
+            return if had_worked { Ok(Saved::Yes) } else { Err(lost()) };
+        }
+        if record.phase.holds_slot() && !self.take_slot(&before) {
+            let by = self.slots[&before.slot].clone();
+            return Ok(Saved::SlotTaken { by });
+        }
+        self.overwrite(record, before.cancel_requested, now + retry_in);
+        self.add_exception(record);
+        if before.phase.holds_slot() && !record.phase.holds_slot() {
+            self.free_slot(&before, now);
+        }
+        Ok(Saved::Yes)
+    }
+
+    fn overwrite(&mut self, record: &BackupRecord, cancel_requested: bool, due_at: Duration) {
+        let Some(row) = self.batches.get_mut(&record.batch) else { return };
+        row.record = record.clone();
+        row.record.cancel_requested |= cancel_requested;
+        if matches!(record.phase, Phase::Waiting | Phase::Done) {
+            row.owner = None;
+            row.due_at = due_at;
+        }
+    }
+
+    fn claim(&mut self, claim: &Claim, now: Duration) -> Vec<Claimed> {
+        let mut due: Vec<(Duration, BatchId)> = self
+            .batches
+            .values()
+            .filter(|row| !row.record.is_done() && row.due_at <= now)
+            .filter(|row| claim.only.as_ref().is_none_or(|only| *only == row.record.batch))
+            .map(|row| (row.due_at, row.record.batch.clone()))
+            .collect();
+        due.sort();
+        due.truncate(usize::try_from(claim.limit).unwrap_or(usize::MAX));
+        due.into_iter().filter_map(|(_, batch)| self.take(&batch, claim.hold, now)).collect()
+    }
+
+    fn take(&mut self, batch: &BatchId, hold: Hold, now: Duration) -> Option<Claimed> {
+        let row = self.batches.get_mut(batch)?;
+        row.owner = Some(hold.owner);
+        row.epoch += 1;
+        row.due_at = now + hold.lease;
+        Some(Claimed { lease: row.lease()?, record: row.record.clone() })
+    }
+
+    fn beat(&mut self, lease: &Lease, hold: Hold, now: Duration) -> Beat {
+        match self.batches.get_mut(&lease.batch) {
+            Some(row) if row.is_owned_by(lease) => {
+                row.due_at = now + hold.lease;
+                Beat::Kept { cancel_requested: row.record.cancel_requested }
+            }
+            _ => Beat::Lost,
+        }
+    }
+
+    fn release(&mut self, lease: &Lease, due_at: Duration) {
+        if let Some(row) = self.batches.get_mut(&lease.batch).filter(|row| row.is_owned_by(lease)) {
+            row.owner = None;
+            row.due_at = due_at;
+        }
+    }
+
+    fn list(&self, filter: &BackupFilter) -> BackupPage {
+        let mut rows: Vec<&Row> = self.batches.values().filter(|row| passes(row, filter)).collect();
+        rows.sort_by_key(|row| std::cmp::Reverse((row.record.created_at, row.record.batch.clone())));
+        let size = usize::try_from(filter.rows()).unwrap_or(usize::MAX);
+        let next = (rows.len() > size).then(|| rows[size - 1].page_key());
+        BackupPage { records: rows.into_iter().take(size).map(|row| row.record.clone()).collect(), next }
+    }
+
+    fn request_cancel(&mut self, batch: &BatchId, now: Duration) -> Result<bool, StoreError> {
+        let row = self.batches.get_mut(batch).ok_or_else(|| not_found(batch))?;
+        if row.record.is_done() {
+            return Ok(false);
+        }
+        row.record.cancel_requested = true;
+        if row.owner.is_none() && row.record.phase == Phase::Waiting {
+            row.due_at = row.due_at.min(now);
+        }
+        Ok(true)
+    }
+
+    fn get(&self, batch: &BatchId) -> Result<&Row, StoreError> {
+        self.batches.get(batch).ok_or_else(|| not_found(batch))
+    }
+
+    fn take_slot(&mut self, record: &BackupRecord) -> bool {
+        let holder = self.slots.entry(record.slot.clone()).or_insert_with(|| record.batch.clone());
+        *holder == record.batch
+    }
+
+    fn free_slot(&mut self, record: &BackupRecord, now: Duration) {
+        self.slots.remove(&record.slot);
+        let oldest = self
+            .batches
+            .values_mut()
+            .filter(|row| row.record.slot == record.slot && row.record.batch != record.batch)
+            .filter(|row| row.owner.is_none() && row.record.phase == Phase::Waiting)
+            .min_by_key(|row| (row.record.created_at, row.record.batch.clone()));
+        if let Some(row) = oldest {
+            row.due_at = row.due_at.min(now);
+        }
+    }
+
+    fn add_exception(&mut self, record: &BackupRecord) {
+        if let Some(failure) = record.failure.as_ref().filter(|_| record.is_done()) {
+            let batch = Some(record.batch.to_string());
+            self.exceptions.push(RecordedException { batch, failure: failure.clone() });
+        }
+    }
+
+    fn refuse(&mut self, refusal: &Refusal) {
+        if !self.refusals.contains(refusal) {
+            let (batch, failure) = (refusal.batch.clone(), refusal.failure.clone());
+            self.exceptions.push(RecordedException { batch, failure });
+            self.refusals.push(refusal.clone());
+        }
+    }
+}
+
+/// The owner's own call, sent again because its answer was lost.
+fn is_repeat(row: &Row, record: &BackupRecord, hold: Hold) -> bool {
+    row.owner == Some(hold.owner) && record.phase == Phase::Submitting && is_same_step(&row.record, record)
+}
+
+fn passes(row: &Row, filter: &BackupFilter) -> bool {
+    let record = &row.record;
+    filter.category.as_ref().is_none_or(|category| category.eq_ignore_ascii_case(&record.category))
+        && filter.status.is_none_or(|status| status == record.status())
+        && filter.from.is_none_or(|from| from <= record.business_date)
+        && filter.to.is_none_or(|to| record.business_date <= to)
+        && filter
+            .after
+            .as_ref()
+            .is_none_or(|after| (record.created_at, &record.batch) < (after.created_at, &after.batch))
+}
+
+fn not_found(batch: &BatchId) -> StoreError {
+    StoreError::NotFound { batch: batch.clone() }
+}
+
+#[async_trait]
+impl TrackingStore for InMemoryStore {
+    async fn create(
+        &self,
+        record: &BackupRecord,
+        key: Option<&IdempotencyKey>,
+        hold: Hold,
+    ) -> Result<Created, StoreError> {
+        self.run("create", |state, now| Ok(state.create(record, key, hold, now)))
+    }
+
+    async fn reopen(&self, record: &BackupRecord, hold: Hold) -> Result<Created, StoreError> {
+        self.run("reopen", |state, now| state.reopen(record, hold, now))
+    }
+
+    async fn save(
+        &self,
+        lease: &Lease,
+        record: &BackupRecord,
+        from: Phase,
+        retry_in: Duration,
+    ) -> Result<Saved, StoreError> {
+        self.run("save", |state, now| state.save(lease, record, from, retry_in, now))
+    }
+
+    async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
+        self.run("claim", |state, now| Ok(state.claim(claim, now)))
+    }
+
+    async fn heartbeat(&self, leases: &[Lease], hold: Hold) -> Result<Vec<Beat>, StoreError> {
+        self.run("heartbeat", |state, now| {
+            Ok(leases.iter().map(|lease| state.beat(lease, hold, now)).collect())
+        })
+    }
+
+    async fn release(&self, leases: &[Lease], due_in: Duration) -> Result<(), StoreError> {
+        self.run("release", |state, now| {
+            for lease in leases {
+                state.release(lease, now + due_in);
+            }
+            Ok(())
+        })
+    }
+
+    async fn find(&self, batch: &BatchId) -> Result<Option<BackupRecord>, StoreError> {
+        self.run("find", |state, _| Ok(state.batches.get(batch).map(|row| row.record.clone())))
+    }
+
+    async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError> {
+        self.run("list", |state, _| Ok(state.list(filter)))
+    }
+
+    async fn request_cancel(&self, batch: &BatchId) -> Result<bool, StoreError> {
+        self.run("request_cancel", |state, now| state.request_cancel(batch, now))
+    }
+
+    async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {
+        self.run("refuse", |state, _| {
+            state.refuse(refusal);
+            Ok(())
+        })
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.run("check", |_, _| Ok(()))
+    }
+}
+
+#[async_trait]
+impl ReadExceptions for InMemoryStore {
+    async fn exceptions(&self) -> Vec<RecordedException> {
+        Self::exceptions(self)
+    }
+}

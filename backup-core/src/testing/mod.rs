@@ -12,4 +12,7 @@ pub mod fixtures;
 mod in_memory;
 mod scripted;
 
-pub use self::clock::ManualClock;
+pub use self::{
+    clock::ManualClock,
+    in_memory::{InMemoryStore, Moment},
+};
