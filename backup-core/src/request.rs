@@ -13,6 +13,8 @@ pub struct BackupRequest {
     pub idempotency_key: Option<String>,
     /// Who asks: a scheduler or a person.
     pub mode: BatchMode,
+    /// The edge's own id of this request, for the log lines of the backup.
+    pub request_id: Option<String>,
 }
 
 impl BackupRequest {

@@ -3,9 +3,18 @@
 //! Two strategies come with this crate, [`FullBackup`] and [`IncrementalBackup`]; an embedder adds a third by
 //! implementing [`BackupStrategy`] and registering it under its own name.
 
+mod full;
+mod incremental;
+mod yba;
+
 use async_trait::async_trait;
 use serde_json::Value;
 
+pub use self::{
+    full::FullBackup,
+    incremental::IncrementalBackup,
+    yba::{YbaInstances, YbaInstancesBuilder},
+};
 use crate::{
     failure::Failure,
     ids::{BackupId, TaskId},

@@ -1,0 +1,47 @@
+//! How long to wait before looking again: pure, with jitter, so that many batches do not move in step.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+/// The interval before look number `n` (0 is the first) at a task: from `first`, half as long again each time, to `max`.
+pub(crate) fn poll_interval(n: u32, first: Duration, max: Duration) -> Duration {
+    let grown = first.mul_f64(1.5_f64.powi(i32::try_from(n.min(40)).unwrap_or(40)));
+    spread(grown.min(max), 0.8)
+}
+
+/// The pause before retry number `n` (0 is the first): doubling from `first` to `max`, anywhere in its upper half.
+pub(crate) fn backoff(n: u32, first: Duration, max: Duration) -> Duration {
+    let grown = first.saturating_mul(2_u32.saturating_pow(n.min(20)));
+    spread(grown.min(max), 0.5)
+}
+
+/// A time between `least` of the duration and all of it.
+fn spread(duration: Duration, least: f64) -> Duration {
+    duration.mul_f64(rand::rng().random_range(least..=1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_interval_leaves_its_bounds(n in 0u32..10_000, first in 1u64..5_000, more in 0u64..100_000) {
+            let (first, max) = (Duration::from_millis(first), Duration::from_millis(first + more));
+            for interval in [poll_interval(n, first, max), backoff(n, first, max)] {
+                prop_assert!(interval <= max);
+                prop_assert!(interval >= first.mul_f64(0.49));
+            }
+        }
+    }
+
+    #[test]
+    fn looks_grow_from_the_first_to_the_longest() {
+        let (first, max) = (Duration::from_secs(1), Duration::from_secs(15));
+        assert!(poll_interval(0, first, max) <= first);
+        assert!(poll_interval(20, first, max) >= max.mul_f64(0.8));
+    }
+}

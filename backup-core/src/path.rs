@@ -1,0 +1,546 @@
+//! The path of one backup, step by step: plan, record the intent, POST, record the task, poll, record the outcome.
+//!
+//! [`Path::advance`] does the next step of one batch, from whatever phase its record is in. The same function serves a
+//! batch that was just requested and one that a crash left open, so every step may run twice. A step is one call to
+//! YBA and one write to the store, and the write always says from which phase it goes: whoever lost the lease
+//! changes nothing.
+//!
+//! ```text
+//! PLANNED, WAITING --submit--> SUBMITTING --post--> RUNNING --poll--> DONE
+//!                                  |  ^                ^ |
+//!                                  +--+ look up        | v
+//!                                                    SETTLING
+//! ```
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use tracing::Span;
+
+use crate::{
+    clock::Clock,
+    config::ConfigResolver,
+    failure::{ErrorCode, Failure},
+    ids::{BatchId, OwnerId, TaskId},
+    judge::{Verdict, judge},
+    lease::{LeaseBook, LeaseState},
+    pace,
+    record::{BackupRecord, IllegalTransition},
+    settings::Settings,
+    state::Phase,
+    store::{Claimed, Hold, Lease, Saved, StoreError, TrackingStore},
+    strategies::Strategies,
+    strategy::{Found, PlanError, Start},
+    target::{BackupTarget, Completion, OnUnknown},
+};
+
+/// Everything a step needs.
+pub(crate) struct Path {
+    pub(crate) resolver: Arc<dyn ConfigResolver>,
+    pub(crate) strategies: Strategies,
+    pub(crate) store: Arc<dyn TrackingStore>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) owner: OwnerId,
+    pub(crate) leases: LeaseBook,
+}
+
+/// A batch that this process works on.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) record: BackupRecord,
+    /// The share of subtasks that succeeded, as last seen.
+    pub(crate) percent: Option<f64>,
+    pub(crate) span: Span,
+    lease: Lease,
+    lease_state: Arc<LeaseState>,
+    target: Option<Arc<BackupTarget>>,
+    /// The last attempt was recorded by this holder and is not sent yet.
+    unsent: bool,
+    /// A change to `record` that is not known to be committed: the record before it, and when it is due.
+    unsaved: Option<Box<(BackupRecord, Duration)>>,
+    /// Since when, by this process's clock, an attempt has been looked for or an end has been settling.
+    watching_since: Option<Duration>,
+    /// YBA was asked to abort the task.
+    abort_sent: bool,
+    /// Looks, or failures, in a row: the intervals grow with it.
+    tries: u32,
+}
+
+impl Held {
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+}
+
+/// What follows a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Another step at once.
+    Now,
+    /// Another step after this long.
+    After(Duration),
+    /// Nothing more to do here: it is over, or it waits in the store for whoever comes.
+    Over,
+    /// The lease is lost: someone else goes on.
+    Lost,
+}
+
+impl Path {
+    pub(crate) fn hold(&self) -> Hold {
+        Hold { owner: self.owner, lease: self.settings.lease }
+    }
+
+    /// Takes a batch in hand. `since`: when the store was asked for the lease. `unsent`: its attempt was recorded with it.
+    pub(crate) fn take(&self, claimed: Claimed, since: Duration, unsent: bool, span: Span) -> Held {
+        let Claimed { lease, record } = claimed;
+        let lease_state = self.leases.enter(&lease, since, record.cancel_requested);
+        Held {
+            record,
+            percent: None,
+            span,
+            lease,
+            lease_state,
+            target: None,
+            unsent,
+            unsaved: None,
+            watching_since: None,
+            abort_sent: false,
+            tries: 0,
+        }
+    }
+
+    /// Lets go of a batch.
+    pub(crate) fn drop_held(&self, held: &Held) {
+        self.leases.strike(&held.lease);
+    }
+
+    /// Plans a batch and says what to record: a new attempt, a wait, or a failure. Nothing is sent.
+    pub(crate) async fn prepare(
+        &self,
+        record: &mut BackupRecord,
+        target: &BackupTarget,
+    ) -> Result<(), IllegalTransition> {
+        let Some(strategy) = self.strategies.get(&target.strategy) else {
+            return record.fail(no_strategy(&target.strategy), self.clock.now());
+        };
+        match strategy.plan(target).await {
+            Ok(plan) => {
+                tracing::info!(strategy = plan.strategy, reason = plan.reason, "planned");
+                record.set_plan(plan);
+                record.submit(self.clock.now())
+            }
+            Err(PlanError::Refused(failure)) => record.fail(failure, self.clock.now()),
+            Err(PlanError::NoAnswer(cause)) => record.wait(unreachable(&cause.0), self.clock.now()),
+        }
+    }
+
+    /// Does the next step of a batch.
+    pub(crate) async fn advance(&self, held: &mut Held) -> Next {
+        if held.lease_state.is_lost() {
+            return Next::Lost;
+        }
+        if held.unsaved.is_some() {
+            return self.save(held).await;
+        }
+        if !held.lease_state.may_act(self.clock.elapsed(), self.settings.act_within()) {
+            return Next::After(self.settings.heartbeat());
+        }
+        let Some(target) = self.target(held).await else {
+            return Next::After(self.settings.retry_max);
+        };
+        match held.record.phase {
+            Phase::Planned | Phase::Waiting => self.submit(held, &target).await,
+            Phase::Submitting if held.unsent => self.post(held, &target).await,
+            Phase::Submitting => self.look_up(held, &target).await,
+            Phase::Running | Phase::Settling => self.poll(held, &target).await,
+            Phase::Done => Next::Over,
+        }
+    }
+
+    /// PLANNED, WAITING: records the intent, or why it still waits.
+    async fn submit(&self, held: &mut Held, target: &BackupTarget) -> Next {
+        let now = self.clock.now();
+        if held.lease_state.cancel_requested() {
+            let failure = Failure::new(ErrorCode::Cancelled, "cancelled before anything was sent to YBA");
+            return self.end(held, failure).await;
+        }
+        if let Some(failure) = self.waited_too_long(&held.record, now) {
+            return self.end(held, failure).await;
+        }
+        let before = held.record.clone();
+        let outcome = self.prepare(&mut held.record, target).await;
+        held.unsent = held.record.phase == Phase::Submitting;
+        let retry_in = pace::backoff(
+            held.record.attempts.len() as u32,
+            self.settings.retry_first,
+            self.settings.retry_max,
+        );
+        self.changed(held, before, retry_in, outcome).await
+    }
+
+    /// SUBMITTING, recorded by us just now: sends the one request of this attempt.
+    async fn post(&self, held: &mut Held, target: &BackupTarget) -> Next {
+        let (Some(plan), Some(attempt)) = (held.record.plan.clone(), held.record.attempt().cloned()) else {
+            return self.bug(held, "an attempt without a plan").await;
+        };
+        let Some(strategy) = self.strategies.get(&plan.strategy) else {
+            return self.end(held, no_strategy(&plan.strategy)).await;
+        };
+        held.unsent = false;
+        held.watching_since = None;
+        held.tries = 0;
+        let retry_in = pace::backoff(attempt.number - 1, self.settings.retry_first, self.settings.retry_max);
+        match strategy.start(target, &plan, &attempt).await {
+            Start::Accepted { task, response } if target.completion == Completion::Accepted => {
+                tracing::info!(task_id = %task, "YBA accepted the backup; the target asks for no more");
+                self.change(held, Duration::ZERO, |record, now| {
+                    record.run(task, None, now)?;
+                    record.succeed(None, response, now)
+                })
+                .await
+            }
+            Start::Accepted { task, response } => {
+                tracing::info!(task_id = %task, "YBA accepted the backup");
+                self.running(held, task, Some(response)).await
+            }
+            Start::Rejected(failure) => self.end(held, failure).await,
+            Start::Busy { text } => {
+                tracing::info!(text, "the universe is busy; waiting");
+                self.change(held, retry_in, |record, now| record.wait(busy(&text), now)).await
+            }
+            Start::NotSent { cause } => {
+                tracing::warn!(cause, "YBA cannot be reached; waiting");
+                self.change(held, retry_in, |record, now| record.wait(unreachable(&cause), now)).await
+            }
+            Start::Unknown { cause } => {
+                tracing::warn!(cause, "the answer was lost; looking for what it may have started");
+                Next::After(pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max))
+            }
+        }
+    }
+
+    /// SUBMITTING, and it may have been sent: looks for what it started. Posts again only after the settling time, and
+    /// only as a new attempt that is recorded first.
+    async fn look_up(&self, held: &mut Held, target: &BackupTarget) -> Next {
+        let name = held.record.strategy().unwrap_or(&target.strategy).to_owned();
+        let Some(strategy) = self.strategies.get(&name) else {
+            return self.end(held, no_strategy(&name)).await;
+        };
+        let now = self.clock.elapsed();
+        let watched = now.saturating_sub(*held.watching_since.get_or_insert(now));
+        let interval = pace::poll_interval(held.tries, self.settings.poll_first, self.settings.poll_max);
+        held.tries = held.tries.saturating_add(1);
+        let past_deadline = self.clock.now() >= held.record.deadline_at;
+        match strategy.find(target, &held.record.attempts).await {
+            Ok(Found::Task(task)) => {
+                tracing::info!(task_id = %task, "found the task that the lost answer spoke of");
+                self.running(held, task, None).await
+            }
+            Ok(Found::Undecidable(what)) => match target.on_unknown {
+                OnUnknown::Repost if watched >= self.settings.settle_time => self.again(held).await,
+                OnUnknown::Fail if watched >= self.settings.settle_time => {
+                    self.end(held, unknown(&what)).await
+                }
+                _ => Next::After(interval),
+            },
+            Ok(Found::Nothing) if watched < self.settings.settle_time => Next::After(interval),
+            Ok(Found::Nothing) => self.again(held).await,
+            Err(cause) if past_deadline => {
+                self.end(held, unknown(&format!("YBA could not be asked before the deadline ({cause})")))
+                    .await
+            }
+            Err(cause) => {
+                tracing::warn!(%cause, "YBA cannot be asked for the attempt; looking again");
+                // Absence counts only from an answer on: time without contact proves nothing.
+                held.watching_since = None;
+                Next::After(interval)
+            }
+        }
+    }
+
+    /// Nothing was found: the next attempt, or the end.
+    async fn again(&self, held: &mut Held) -> Next {
+        let now = self.clock.now();
+        let attempts =
+            held.record.attempts.iter().filter(|attempt| attempt.at >= held.record.started_at).count();
+        if held.lease_state.cancel_requested() {
+            let failure = Failure::new(ErrorCode::Cancelled, "cancelled; YBA has no task of any attempt");
+            return self.end(held, failure).await;
+        }
+        if now >= held.record.deadline_at || attempts >= self.settings.max_attempts as usize {
+            let message = format!(
+                "YBA's answers to {attempts} attempts were lost, and it shows no task of any of them"
+            );
+            let failure = Failure::new(ErrorCode::YbaUnreachable, message)
+                .with_advice("see why YBA or a proxy before it drops answers, then run the batch again");
+            return self.end(held, failure).await;
+        }
+        tracing::warn!("YBA has no task of any attempt; posting again as a new attempt");
+        held.unsent = true;
+        self.change(held, Duration::ZERO, BackupRecord::submit).await
+    }
+
+    /// The task is known: records it.
+    async fn running(&self, held: &mut Held, task: TaskId, response: Option<serde_json::Value>) -> Next {
+        held.tries = 0;
+        held.watching_since = None;
+        match self.change(held, Duration::ZERO, |record, now| record.run(task, response, now)).await {
+            Next::Now => {
+                Next::After(pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max))
+            }
+            other => other,
+        }
+    }
+
+    /// RUNNING, SETTLING: looks at the task and, once it ended, at its backup.
+    async fn poll(&self, held: &mut Held, target: &BackupTarget) -> Next {
+        let Some(task) = held.record.task.clone() else {
+            return self.bug(held, "a running batch without a task").await;
+        };
+        let name = held.record.strategy().unwrap_or(&target.strategy).to_owned();
+        let Some(strategy) = self.strategies.get(&name) else {
+            return self.end(held, no_strategy(&name)).await;
+        };
+        if held.lease_state.cancel_requested() && !held.abort_sent {
+            match strategy.cancel(target, &task).await {
+                Ok(()) => held.abort_sent = true,
+                Err(cause) => tracing::warn!(%cause, "YBA did not take the abort; asking again"),
+            }
+        }
+        held.tries = held.tries.saturating_add(1);
+        let interval = pace::poll_interval(held.tries, self.settings.poll_first, self.settings.poll_max);
+        let past_deadline = self.clock.now() >= held.record.deadline_at;
+        match strategy.observe(target, &task).await {
+            Ok(seen) => match judge(seen, &task, held.lease_state.cancel_requested()) {
+                Verdict::Open { .. } if past_deadline => self.end(held, deadline(&task, target, None)).await,
+                Verdict::Open { percent } => {
+                    held.percent = Some(percent);
+                    self.open(held, interval).await
+                }
+                Verdict::Settle(failure) => self.settle(held, failure).await,
+                Verdict::Succeeded(backup) => {
+                    tracing::info!(task_id = %task, backup_id = %backup.id, "the backup is completed");
+                    let accepted = held.record.response.take();
+                    let response = strategy_response(accepted, backup.response);
+                    self.change(held, Duration::ZERO, |record, now| {
+                        record.succeed(Some(backup.id), response, now)
+                    })
+                    .await
+                }
+                Verdict::Failed(failure) => self.end(held, failure).await,
+                Verdict::LostRace(text) => {
+                    let retry_in = pace::backoff(
+                        held.record.attempts.len() as u32,
+                        self.settings.retry_first,
+                        self.settings.retry_max,
+                    );
+                    self.change(held, retry_in, |record, now| record.wait(busy(&text), now)).await
+                }
+            },
+            Err(cause) if past_deadline => self.end(held, deadline(&task, target, Some(&cause.0))).await,
+            Err(cause) => {
+                tracing::warn!(%cause, task_id = %task, "YBA cannot be asked for the task; looking again");
+                // Contact is lost: what is seen when it returns must settle anew.
+                held.watching_since = None;
+                Next::After(interval)
+            }
+        }
+    }
+
+    /// The task is open: nothing to record, unless it came back to life.
+    async fn open(&self, held: &mut Held, interval: Duration) -> Next {
+        if held.record.phase == Phase::Running {
+            return Next::After(interval);
+        }
+        tracing::info!("the task is running again under the same id");
+        held.watching_since = None;
+        match self.change(held, Duration::ZERO, BackupRecord::resume).await {
+            Next::Now => Next::After(interval),
+            other => other,
+        }
+    }
+
+    /// An end that may not last: final once it has stayed for the settling time.
+    async fn settle(&self, held: &mut Held, failure: Failure) -> Next {
+        let now = self.clock.elapsed();
+        let interval = pace::poll_interval(1, self.settings.poll_first, self.settings.poll_max);
+        let watched = now.saturating_sub(*held.watching_since.get_or_insert(now));
+        if held.record.phase == Phase::Settling {
+            return match watched >= self.settings.settle_time {
+                true => self.end(held, failure).await,
+                false => Next::After(interval),
+            };
+        }
+        tracing::info!(why = failure.message, "waiting whether this lasts");
+        match self.change(held, Duration::ZERO, |record, now| record.settle(failure, now)).await {
+            Next::Now => Next::After(interval),
+            other => other,
+        }
+    }
+
+    /// Records a failure.
+    async fn end(&self, held: &mut Held, failure: Failure) -> Next {
+        tracing::warn!(error_code = %failure.code, message = failure.message, "the backup failed");
+        self.change(held, Duration::ZERO, |record, now| record.fail(failure, now)).await
+    }
+
+    async fn bug(&self, held: &mut Held, what: &str) -> Next {
+        self.end(held, Failure::new(ErrorCode::Internal, what)).await
+    }
+
+    /// Changes the record and saves it. `retry_in`: when a waiting batch becomes due.
+    async fn change(
+        &self,
+        held: &mut Held,
+        retry_in: Duration,
+        step: impl FnOnce(&mut BackupRecord, DateTime<Utc>) -> Result<(), IllegalTransition>,
+    ) -> Next {
+        let before = held.record.clone();
+        let outcome = step(&mut held.record, self.clock.now());
+        self.changed(held, before, retry_in, outcome).await
+    }
+
+    async fn changed(
+        &self,
+        held: &mut Held,
+        before: BackupRecord,
+        retry_in: Duration,
+        outcome: Result<(), IllegalTransition>,
+    ) -> Next {
+        if let Err(illegal) = outcome {
+            tracing::error!(%illegal, "a bug: the step was not taken");
+            held.record = before;
+            return Next::After(self.settings.retry_max);
+        }
+        held.unsaved = Some(Box::new((before, retry_in)));
+        held.tries = 0;
+        self.save(held).await
+    }
+
+    /// Commits the change under way. Not known to be committed, it stays under way: nothing else is done before it is.
+    async fn save(&self, held: &mut Held) -> Next {
+        let Some(unsaved) = held.unsaved.take() else { return Next::Now };
+        let (before, retry_in) = *unsaved;
+        match self.store.save(&held.lease, &held.record, before.phase, retry_in).await {
+            Ok(Saved::Yes) => {
+                held.tries = 0;
+                if held.record.is_done() {
+                    self.count_outcome(&held.record);
+                }
+                match held.record.phase {
+                    Phase::Done | Phase::Waiting => Next::Over,
+                    _ => Next::Now,
+                }
+            }
+            Ok(Saved::SlotTaken { by }) => {
+                held.record = before.clone();
+                held.unsent = false;
+                let outcome = held.record.wait(behind(&by), self.clock.now());
+                Box::pin(self.changed(held, before, self.settings.retry_max, outcome)).await
+            }
+            Err(StoreError::LeaseLost { .. }) => Next::Lost,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the step could not be recorded; trying again"
+                );
+                held.unsaved = Some(Box::new((before, retry_in)));
+                held.tries = held.tries.saturating_add(1);
+                Next::After(pace::backoff(held.tries, Duration::from_millis(200), self.settings.poll_max))
+            }
+        }
+    }
+
+    /// The target of a batch, resolved once per holder.
+    async fn target(&self, held: &mut Held) -> Option<Arc<BackupTarget>> {
+        if held.target.is_none() {
+            match self.resolver.resolve(held.record.target.as_str()).await {
+                Ok(target) => held.target = Some(target),
+                Err(error) => tracing::error!(
+                    %error,
+                    target = %held.record.target,
+                    "an open batch has no target any more; it stays open until the configuration names it again",
+                ),
+            }
+        }
+        held.target.clone()
+    }
+
+    fn waited_too_long(&self, record: &BackupRecord, now: DateTime<Utc>) -> Option<Failure> {
+        let waited = record.waiting_since.and_then(|since| (now - since).to_std().ok()).unwrap_or_default();
+        if now < record.deadline_at && waited < self.settings.wait_limit {
+            return None;
+        }
+        Some(record.note.clone().unwrap_or_else(|| {
+            Failure::new(
+                ErrorCode::DeadlineExceeded,
+                "the deadline passed before the backup could be started",
+            )
+        }))
+    }
+
+    pub(crate) fn count_outcome(&self, record: &BackupRecord) {
+        let duration = record.duration(self.clock.now()).as_secs_f64();
+        let target = record.target.to_string();
+        match &record.failure {
+            None => metrics::counter!("backup_success_total", "target" => target.clone()).increment(1),
+            Some(failure) => {
+                metrics::counter!("backup_failure_total", "target" => target.clone(), "error_code" => failure.code.as_str())
+                    .increment(1);
+            }
+        }
+        metrics::histogram!("backup_duration_seconds", "target" => target).record(duration);
+    }
+}
+
+/// YBA's answer to the request, and its last word about the backup.
+fn strategy_response(accepted: Option<serde_json::Value>, backup: serde_json::Value) -> serde_json::Value {
+    let mut answer = match accepted {
+        Some(serde_json::Value::Object(map)) => map,
+        _ => serde_json::Map::new(),
+    };
+    answer.insert("backup".to_owned(), backup);
+    serde_json::Value::Object(answer)
+}
+
+fn no_strategy(name: &str) -> Failure {
+    Failure::new(ErrorCode::Internal, format!("no strategy is registered under the name \"{name}\""))
+}
+
+fn busy(text: &str) -> Failure {
+    Failure::new(ErrorCode::UniverseBusy, format!("the universe was busy for as long as we may wait: {text}"))
+        .with_advice("see in YBA what holds the universe, then run the batch again")
+}
+
+fn behind(batch: &BatchId) -> Failure {
+    Failure::new(
+        ErrorCode::UniverseBusy,
+        format!("the universe was busy for as long as we may wait: batch {batch} has it"),
+    )
+    .with_advice("see what that batch waits for, then run this one again")
+}
+
+fn unreachable(cause: &str) -> Failure {
+    Failure::new(
+        ErrorCode::YbaUnreachable,
+        format!("YBA could not be reached for as long as we may wait: {cause}"),
+    )
+    .with_advice("nothing was started; mend the way to YBA, then run the batch again")
+}
+
+fn unknown(what: &str) -> Failure {
+    Failure::new(ErrorCode::TaskLost, format!("nobody can tell whether YBA started this backup: {what}"))
+        .with_advice("look at the universe's tasks and backups in YBA; run the batch again only if there is none of it")
+}
+
+fn deadline(task: &TaskId, target: &BackupTarget, cause: Option<&str>) -> Failure {
+    let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+    Failure::new(
+        ErrorCode::DeadlineExceeded,
+        format!("YBA's task {task} was still open after {} minutes{cause}", target.deadline.as_secs() / 60),
+    )
+    .with_advice(
+        "the task may still run and lock the universe: look at it in YBA, and abort it there if it hangs",
+    )
+}

@@ -1,0 +1,264 @@
+//! Drives every open batch along the path, in the background: those just requested, and those that a crash, a lost
+//! answer or another replica left open.
+//!
+//! Three loops share the work. The *heartbeat* keeps the leases. The *claims* ask the store for open work that is due and
+//! nobody's. The *round* holds the batches of this process in one list ordered by when they are due, and advances a
+//! bounded number of them at once: ten thousand waiting batches are ten thousand entries in it, and one timer.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    sync::mpsc,
+    task::{JoinHandle, JoinSet},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span};
+
+use crate::{
+    orchestrator::Live,
+    pace,
+    path::{Held, Next, Path},
+    record::BackupRecord,
+    store::{Claim, Lease},
+};
+
+/// The most work that one claim takes.
+const CLAIM_LIMIT: u32 = 100;
+
+/// The span in which every line about a batch is logged.
+pub(crate) fn span(record: &BackupRecord, request_id: Option<String>) -> Span {
+    let request_id = request_id
+        .or_else(|| record.attempt().map(|attempt| attempt.id.to_string()))
+        .unwrap_or_else(|| record.batch.to_string());
+    tracing::info_span!(
+        "backup",
+        batch_id = %record.batch,
+        business_date = %record.business_date,
+        request_id,
+        target = %record.target,
+    )
+}
+
+/// Starts the loops; they end after `stop`.
+pub(crate) fn start(
+    path: Arc<Path>,
+    live: Arc<Live>,
+    arrivals: mpsc::UnboundedReceiver<Held>,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    let (found, claimed) = mpsc::unbounded_channel();
+    // Leases are kept for as long as steps are under way, so beyond `stop`.
+    let finished = CancellationToken::new();
+    tokio::spawn(keep_leases(Arc::clone(&path), finished.clone()));
+    if let Some(interval) = path.settings.claim_interval {
+        tokio::spawn(claim_open_work(Arc::clone(&path), Arc::clone(&live), found, interval, stop.clone()));
+    }
+    let round = Round {
+        path,
+        live,
+        due: BTreeMap::new(),
+        sequence: 0,
+        steps: JoinSet::new(),
+        under_way: HashMap::new(),
+    };
+    tokio::spawn(async move {
+        round.run(arrivals, claimed, stop).await;
+        finished.cancel();
+    })
+}
+
+/// Renews every lease of this process, three times per lease.
+async fn keep_leases(path: Arc<Path>, finished: CancellationToken) {
+    let interval = path.settings.heartbeat();
+    while finished.run_until_cancelled(path.clock.sleep(interval)).await.is_some() {
+        path.leases.beat(path.store.as_ref(), path.clock.as_ref(), path.hold()).await;
+    }
+}
+
+/// Asks the store for open work that nobody owns: at the start, then every interval, and at once after a full batch.
+async fn claim_open_work(
+    path: Arc<Path>,
+    live: Arc<Live>,
+    found: mpsc::UnboundedSender<Held>,
+    interval: Duration,
+    stop: CancellationToken,
+) {
+    let mut failures = 0;
+    loop {
+        let room = path.settings.max_in_flight.saturating_sub(path.leases.len());
+        let limit = CLAIM_LIMIT.min(u32::try_from(room).unwrap_or(u32::MAX));
+        let mut pause = pace::poll_interval(0, interval, interval);
+        if limit > 0 {
+            let asked_at = path.clock.elapsed();
+            match path.store.claim(&Claim { hold: path.hold(), limit, only: None }).await {
+                Ok(claimed) => {
+                    failures = 0;
+                    if claimed.len() == limit as usize {
+                        pause = Duration::ZERO;
+                    }
+                    for claimed in claimed {
+                        let span = span(&claimed.record, None);
+                        span.in_scope(
+                            || tracing::info!(phase = %claimed.record.phase, "took up an open batch"),
+                        );
+                        let held = path.take(claimed, asked_at, false, span);
+                        live.enter(&held.record);
+                        // The round ended: shutting down, and it releases every lease in the book.
+                        let _ = found.send(held);
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "open work cannot be asked for; trying again"
+                    );
+                    pause = pace::backoff(
+                        failures,
+                        interval,
+                        path.settings.retry_max.min(Duration::from_secs(15)),
+                    );
+                    failures = failures.saturating_add(1);
+                }
+            }
+        }
+        if stop.run_until_cancelled(path.clock.sleep(pause)).await.is_none() {
+            return;
+        }
+    }
+}
+
+/// The batches of this process, in the order in which they are due.
+struct Round {
+    path: Arc<Path>,
+    live: Arc<Live>,
+    due: BTreeMap<(Duration, u64), Held>,
+    sequence: u64,
+    steps: JoinSet<(Held, Next)>,
+    /// The lease of every step under way, should it panic.
+    under_way: HashMap<tokio::task::Id, Lease>,
+}
+
+impl Round {
+    async fn run(
+        mut self,
+        mut arrivals: mpsc::UnboundedReceiver<Held>,
+        mut claimed: mpsc::UnboundedReceiver<Held>,
+        stop: CancellationToken,
+    ) {
+        let clock = Arc::clone(&self.path.clock);
+        loop {
+            self.start_due_steps();
+            let room = self.steps.len() < self.path.settings.concurrency;
+            let next_due =
+                self.due.first_key_value().map(|((due, _), _)| due.saturating_sub(clock.elapsed()));
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                Some(step) = self.steps.join_next_with_id() => self.after_step(step),
+                Some(held) = arrivals.recv() => self.enter(held, Duration::ZERO),
+                Some(held) = claimed.recv() => self.enter(held, Duration::ZERO),
+                () = clock.sleep(next_due.unwrap_or_default()), if room && next_due.is_some() => {}
+            }
+        }
+        self.finish(arrivals, claimed).await;
+    }
+
+    fn enter(&mut self, held: Held, after: Duration) {
+        self.sequence += 1;
+        self.due.insert((self.path.clock.elapsed() + after, self.sequence), held);
+    }
+
+    /// Starts a step for every batch that is due, as far as there is room.
+    fn start_due_steps(&mut self) {
+        let now = self.path.clock.elapsed();
+        while self.steps.len() < self.path.settings.concurrency {
+            let Some(first) = self.due.first_entry().filter(|entry| entry.key().0 <= now) else { return };
+            let held = first.remove();
+            let (path, live, span) = (Arc::clone(&self.path), Arc::clone(&self.live), held.span.clone());
+            let lease = held.lease().clone();
+            let task = self.steps.spawn(advance(path, live, held).instrument(span));
+            self.under_way.insert(task.id(), lease);
+        }
+    }
+
+    fn after_step(&mut self, step: Result<(tokio::task::Id, (Held, Next)), tokio::task::JoinError>) {
+        let step = step.map(|(id, step)| {
+            self.under_way.remove(&id);
+            step
+        });
+        match step {
+            Ok((held, Next::After(pause))) => self.enter(held, pause),
+            Ok((held, Next::Now)) => self.enter(held, Duration::ZERO),
+            Ok((held, Next::Over | Next::Lost)) => {
+                self.path.drop_held(&held);
+                self.live.leave(&held.record.batch);
+            }
+            // A bug. Off the book, the lease is not renewed: the batch is taken up again when it expires, here or elsewhere.
+            Err(panic) => {
+                if let Some(lease) = self.under_way.remove(&panic.id()) {
+                    tracing::error!(%panic, batch_id = %lease.batch, "a bug: a step panicked; the batch is taken up again");
+                    self.path.leases.strike(&lease);
+                    self.live.leave(&lease.batch);
+                }
+            }
+        }
+    }
+
+    /// Finishes the steps under way, and gives everything else up.
+    async fn finish(
+        mut self,
+        mut arrivals: mpsc::UnboundedReceiver<Held>,
+        mut claimed: mpsc::UnboundedReceiver<Held>,
+    ) {
+        let under_way = self.steps.len();
+        if under_way > 0 {
+            tracing::info!(under_way, "finishing the steps under way");
+        }
+        let finishing = async {
+            while let Some(step) = self.steps.join_next().await {
+                if let Ok((held, Next::Over | Next::Lost)) = step {
+                    self.path.drop_held(&held);
+                    self.live.leave(&held.record.batch);
+                }
+            }
+        };
+        tokio::select! {
+            () = finishing => {}
+            () = self.path.clock.sleep(self.path.settings.shutdown_timeout) => {
+                tracing::warn!("some steps did not end in time; they are looked up at the next start");
+            }
+        }
+        while let Ok(held) = arrivals.try_recv() {
+            drop(held);
+        }
+        while let Ok(held) = claimed.try_recv() {
+            drop(held);
+        }
+        let leases = self.path.leases.all();
+        if leases.is_empty() {
+            return;
+        }
+        match self.path.store.release(&leases, Duration::ZERO).await {
+            Ok(()) => tracing::info!(open = leases.len(), "left open batches to whoever starts next"),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "open batches could not be given up; they are taken up when their leases expire",
+            ),
+        }
+    }
+}
+
+/// Steps that follow each other at once are taken in one go.
+async fn advance(path: Arc<Path>, live: Arc<Live>, mut held: Held) -> (Held, Next) {
+    loop {
+        let next = path.advance(&mut held).await;
+        live.publish(&held);
+        if next != Next::Now {
+            return (held, next);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A full backup: the head of a new chain.
+
+use async_trait::async_trait;
+
+use super::{
+    BackupStrategy, FULL, Found, NoAnswer, Observation, PlanError, Start, YbaInstances, yba::create_backup,
+};
+use crate::{
+    ids::TaskId,
+    record::{Attempt, Plan},
+    target::BackupTarget,
+};
+
+/// Takes full backups.
+#[derive(Clone, Debug)]
+pub struct FullBackup {
+    yba: YbaInstances,
+}
+
+impl FullBackup {
+    /// Full backups at these instances.
+    pub fn new(yba: YbaInstances) -> Self {
+        Self { yba }
+    }
+}
+
+#[async_trait]
+impl BackupStrategy for FullBackup {
+    fn name(&self) -> &str {
+        FULL
+    }
+
+    async fn plan(&self, _target: &BackupTarget) -> Result<Plan, PlanError> {
+        Ok(Plan {
+            strategy: FULL.to_owned(),
+            base: None,
+            reason: "the target asks for full backups".to_owned(),
+        })
+    }
+
+    async fn start(&self, target: &BackupTarget, _plan: &Plan, attempt: &Attempt) -> Start {
+        let url = target.legacy_urls.full_backup.as_deref();
+        self.yba.start(target, create_backup(target), url, attempt).await
+    }
+
+    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+        self.yba.find(target, attempts).await
+    }
+
+    async fn observe(&self, target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer> {
+        self.yba.observe(target, task).await
+    }
+
+    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+        self.yba.cancel(target, task).await
+    }
+}

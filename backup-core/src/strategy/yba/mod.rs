@@ -1,0 +1,391 @@
+//! What the two strategies share: the YBA instances, and the calls that do not depend on the kind of backup.
+
+mod base;
+mod find;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use yba_client::{
+    CreateBackup, ErrorKind, Reach, RequestId, TableType, TaskAccepted, TaskState, TimeUnit, YbaClient,
+};
+
+use super::{BackupView, BackupViewState, NoAnswer, Observation, Start, TaskFailure, TaskView};
+use crate::{
+    clock::{Clock, SystemClock},
+    failure::{ErrorCode, Failure},
+    ids::{InstanceName, TaskId},
+    record::Attempt,
+    target::BackupTarget,
+};
+
+/// The YBA instances that targets name, each with its client.
+#[derive(Clone)]
+pub struct YbaInstances {
+    instances: Arc<BTreeMap<InstanceName, Instance>>,
+    clock: Arc<dyn Clock>,
+}
+
+/// One YBA instance.
+struct Instance {
+    client: YbaClient,
+    /// A proxy or an old release does not show our `X-REQUEST-ID` back: look-ups cannot rely on it.
+    marker_lost: AtomicBool,
+    /// Legacy URLs that real YBA does not have.
+    absent_urls: Mutex<HashSet<String>>,
+}
+
+/// Collects instances.
+#[derive(Default)]
+pub struct YbaInstancesBuilder {
+    instances: BTreeMap<InstanceName, Instance>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl YbaInstancesBuilder {
+    /// Adds an instance.
+    #[must_use]
+    pub fn instance(mut self, name: impl Into<InstanceName>, client: YbaClient) -> Self {
+        let instance = Instance { client, marker_lost: AtomicBool::default(), absent_urls: Mutex::default() };
+        self.instances.insert(name.into(), instance);
+        self
+    }
+
+    /// Where the time comes from; the machine's clock otherwise.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// All of them.
+    pub fn build(self) -> YbaInstances {
+        YbaInstances {
+            instances: Arc::new(self.instances),
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+        }
+    }
+}
+
+impl YbaInstances {
+    /// Begins to collect instances.
+    pub fn builder() -> YbaInstancesBuilder {
+        YbaInstancesBuilder::default()
+    }
+
+    /// One instance.
+    pub fn one(name: impl Into<InstanceName>, client: YbaClient) -> Self {
+        Self::builder().instance(name, client).build()
+    }
+
+    /// The client of an instance.
+    pub fn client(&self, name: &InstanceName) -> Option<&YbaClient> {
+        self.instances.get(name).map(|instance| &instance.client)
+    }
+
+    fn of(&self, target: &BackupTarget) -> Result<&Instance, NoAnswer> {
+        self.instances.get(&target.instance).ok_or_else(|| {
+            NoAnswer(format!("no YBA instance is configured under the name \"{}\"", target.instance))
+        })
+    }
+
+    /// Sends the one POST of an attempt: to the legacy URL, where the target has one that exists.
+    pub(super) async fn start(
+        &self,
+        target: &BackupTarget,
+        backup: CreateBackup,
+        legacy_url: Option<&str>,
+        attempt: &Attempt,
+    ) -> Start {
+        let instance = match self.of(target) {
+            Ok(instance) => instance,
+            Err(NoAnswer(cause)) => {
+                return Start::Rejected(Failure::new(ErrorCode::TargetNotConfigured, cause));
+            }
+        };
+        match instance.create(&backup, legacy_url, &RequestId::from(attempt.id.as_uuid())).await {
+            Ok(accepted) => {
+                instance.note_marker(accepted.request_id_echoed, target);
+                Start::Accepted { task: accepted.task.as_str().into(), response: accepted.body }
+            }
+            Err(error) => start_error(&error),
+        }
+    }
+
+    /// Looks at a task and, once it ended, at its backup: one call while it is open.
+    pub(super) async fn observe(
+        &self,
+        target: &BackupTarget,
+        task: &TaskId,
+    ) -> Result<Observation, NoAnswer> {
+        let instance = self.of(target)?;
+        let client = &instance.client;
+        let id = yba_client::TaskId::from(task.as_str());
+        let view = match client.tasks().get(&id).await {
+            Ok(seen) => match &seen.status {
+                TaskState::Success => TaskView::Succeeded,
+                TaskState::Failure => instance.failed(&id).await?,
+                TaskState::Aborted => TaskView::Aborted { cause: instance.causes(&id).await? },
+                open => {
+                    let task = TaskView::Open { state: open.to_string(), percent: seen.percent };
+                    return Ok(Observation { task, backup: None });
+                }
+            },
+            Err(error) if error.is_not_found() => {
+                instance.must_lead().await?;
+                TaskView::Gone { text: error.api_text().unwrap_or_default().to_owned() }
+            }
+            Err(error) => return Err(no_answer(&error)),
+        };
+        let backup = instance.backup_of(target, &id).await?;
+        Ok(Observation { task: view, backup })
+    }
+
+    /// Asks for the task to be aborted. That it was not running any more is an answer too.
+    pub(super) async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+        let answer = self.of(target)?.client.tasks().abort(&task.as_str().into()).await;
+        match answer {
+            Ok(answer) => tracing::info!(task_id = %task, ?answer, "asked YBA to abort the task"),
+            // The task ended, or may not be aborted by this user: looking at it tells the truth.
+            Err(error) if error.reach() == Reach::Answered => {
+                tracing::warn!(task_id = %task, %error, "YBA refused to abort the task; it is followed to its end");
+            }
+            Err(error) => return Err(no_answer(&error)),
+        }
+        Ok(())
+    }
+}
+
+impl Instance {
+    async fn create(
+        &self,
+        backup: &CreateBackup,
+        legacy_url: Option<&str>,
+        request_id: &RequestId,
+    ) -> Result<TaskAccepted, yba_client::Error> {
+        if let Some(url) = legacy_url.filter(|url| !self.is_absent(url)) {
+            match self.client.backups().create_at(url, backup, request_id).await {
+                // Refused by the router, so nothing was started: the real call may follow at once.
+                Err(error) if error.status() == Some(404) => self.note_absent(url),
+                answer => return answer,
+            }
+        }
+        self.client.backups().create(backup, request_id).await
+    }
+
+    /// Why a task failed, by its failed subtasks.
+    async fn failed(&self, task: &yba_client::TaskId) -> Result<TaskView, NoAnswer> {
+        let subtasks = self.client.tasks().failed_subtasks(task).await.map_err(|error| no_answer(&error))?;
+        let kind = if subtasks.iter().any(yba_client::FailedSubtask::is_platform_interruption) {
+            TaskFailure::Restart
+        } else if subtasks.iter().any(yba_client::FailedSubtask::is_lost_race) {
+            TaskFailure::LostRace
+        } else {
+            TaskFailure::Own
+        };
+        Ok(TaskView::Failed { cause: cause_of(&subtasks), kind })
+    }
+
+    async fn causes(&self, task: &yba_client::TaskId) -> Result<String, NoAnswer> {
+        let subtasks = self.client.tasks().failed_subtasks(task).await.map_err(|error| no_answer(&error))?;
+        Ok(cause_of(&subtasks))
+    }
+
+    /// The backup row of a task; a task may end without one.
+    async fn backup_of(
+        &self,
+        target: &BackupTarget,
+        task: &yba_client::TaskId,
+    ) -> Result<Option<BackupView>, NoAnswer> {
+        let universe = target.universe.as_str().into();
+        let rows = self.client.backups().of_task(&universe, task).await.map_err(|error| no_answer(&error))?;
+        Ok(rows.into_iter().next().map(|row| BackupView {
+            id: row.backup_uuid.as_str().into(),
+            state: view_state(&row.state),
+            word: row.state.to_string(),
+            response: row.raw,
+        }))
+    }
+
+    /// A "not there" counts only from a YBA that leads: a standby answers from an old copy.
+    async fn must_lead(&self) -> Result<(), NoAnswer> {
+        match self.client.ha_leader().await {
+            Ok(leadership) if leadership.is_authoritative() => Ok(()),
+            Ok(_) => Err(NoAnswer("the YBA that answers is a standby; its data may be old".to_owned())),
+            Err(error) => Err(no_answer(&error)),
+        }
+    }
+
+    fn note_marker(&self, echoed: bool, target: &BackupTarget) {
+        if !echoed && !self.marker_lost.swap(true, Ordering::AcqRel) {
+            tracing::warn!(
+                instance = %target.instance,
+                "YBA does not return the X-REQUEST-ID that was sent (an old release, or a proxy rewrites it): a lost answer \
+                 can only be looked up by backup rows",
+            );
+        }
+    }
+
+    fn is_absent(&self, url: &str) -> bool {
+        self.absent_urls.lock().unwrap_or_else(PoisonError::into_inner).contains(url)
+    }
+
+    fn note_absent(&self, url: &str) {
+        let first = self.absent_urls.lock().unwrap_or_else(PoisonError::into_inner).insert(url.to_owned());
+        if first {
+            tracing::warn!(url, "YBA has no such route (404); its real call is used instead from now on");
+        }
+    }
+}
+
+impl fmt::Debug for YbaInstances {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.instances.keys()).finish()
+    }
+}
+
+impl fmt::Debug for YbaInstancesBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.instances.keys()).finish()
+    }
+}
+
+/// The body of a full backup of a target.
+pub(super) fn create_backup(target: &BackupTarget) -> CreateBackup {
+    let backup = CreateBackup::full(
+        target.universe.as_str(),
+        target.storage_config.as_str(),
+        TableType::from(target.table_type.as_str()),
+    )
+    .keyspaces(target.keyspaces.iter().cloned());
+    match target.retention {
+        Some(retention) => backup.retain(retention, unit_of(retention)),
+        // Both fields always go together: real YBA refuses one without the other.
+        None => backup.retain(Duration::ZERO, TimeUnit::Days),
+    }
+}
+
+/// The largest unit that divides the time; YBA shows it and computes in milliseconds.
+fn unit_of(time: Duration) -> TimeUnit {
+    let millis = time.as_millis();
+    let units = [
+        (86_400_000, TimeUnit::Days),
+        (3_600_000, TimeUnit::Hours),
+        (60_000, TimeUnit::Minutes),
+        (1000, TimeUnit::Seconds),
+    ];
+    let unit = units.into_iter().find(|(size, _)| millis.is_multiple_of(*size));
+    unit.map_or(TimeUnit::Milliseconds, |(_, unit)| unit)
+}
+
+/// What a failed POST means for the attempt.
+fn start_error(error: &yba_client::Error) -> Start {
+    if let Some(busy) = error.busy() {
+        return Start::Busy { text: busy.text };
+    }
+    match error.reach() {
+        _ if error.kind() == ErrorKind::Build => {
+            Start::Rejected(Failure::new(ErrorCode::TargetNotConfigured, with_sources(error)))
+        }
+        Reach::NotSent => Start::NotSent { cause: with_sources(error) },
+        Reach::Unknown => Start::Unknown { cause: with_sources(error) },
+        // Overload is said before anything is done.
+        Reach::Answered if error.status() == Some(429) => Start::NotSent { cause: with_sources(error) },
+        Reach::Answered => Start::Rejected(rejection(error)),
+    }
+}
+
+fn rejection(error: &yba_client::Error) -> Failure {
+    let text = error.api_text().unwrap_or_default();
+    let status = error.status().unwrap_or_default();
+    if error.is_missing_base() {
+        return Failure::new(ErrorCode::NoBaseBackup, format!("YBA answered {status}: {text}"))
+            .with_advice("take a full backup first");
+    }
+    if error.is_unauthorized() {
+        return Failure::new(ErrorCode::YbaUnauthorized, format!("YBA answered {status}: {text}")).with_advice(
+            "check the API token and the rights of its user (401 is also YBA's answer to a missing right)",
+        );
+    }
+    Failure::new(ErrorCode::YbaRejected, format!("YBA answered {status}: {text}"))
+        .with_advice("mend what YBA names, then run the batch again")
+}
+
+fn no_answer(error: &yba_client::Error) -> NoAnswer {
+    NoAnswer(with_sources(error))
+}
+
+/// An error and its causes in one line: what is recorded outlives the error.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+fn cause_of(subtasks: &[yba_client::FailedSubtask]) -> String {
+    let texts: Vec<String> = subtasks
+        .iter()
+        .filter_map(|subtask| {
+            subtask.error_string.as_ref().map(|text| match subtask.sub_task_type.as_str() {
+                "" => text.clone(),
+                kind => format!("{kind}: {text}"),
+            })
+        })
+        .collect();
+    if texts.is_empty() { "YBA names no cause".to_owned() } else { texts.join("; ") }
+}
+
+fn view_state(state: &yba_client::BackupState) -> BackupViewState {
+    use yba_client::BackupState as S;
+    match state {
+        S::Completed => BackupViewState::Completed,
+        S::Failed
+        | S::Stopped
+        | S::Skipped
+        | S::Deleted
+        | S::FailedToDelete
+        | S::QueuedForDeletion
+        | S::QueuedForForcedDeletion
+        | S::DeleteInProgress => BackupViewState::Over,
+        _ => BackupViewState::Open,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retention_is_always_sent_with_its_unit() {
+        let mut target = crate::testing::fixtures::target();
+        target.retention = Some(Duration::from_hours(48));
+        let body = serde_json::to_value(create_backup(&target)).unwrap();
+        assert_eq!(body["timeBeforeDelete"], 172_800_000);
+        assert_eq!(body["expiryTimeUnit"], "DAYS");
+        target.retention = None;
+        let body = serde_json::to_value(create_backup(&target)).unwrap();
+        assert_eq!(body["timeBeforeDelete"], 0);
+        assert_eq!(body["expiryTimeUnit"], "DAYS");
+    }
+
+    #[test]
+    fn the_unit_is_the_largest_that_divides_the_time() {
+        assert_eq!(unit_of(Duration::from_hours(36)), TimeUnit::Hours);
+        assert_eq!(unit_of(Duration::from_millis(1500)), TimeUnit::Milliseconds);
+    }
+}
