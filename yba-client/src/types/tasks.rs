@@ -192,6 +192,12 @@ impl FailedSubtask {
             _ => self.error_string.as_deref().is_some_and(crate::error::texts::platform_interruption),
         }
     }
+
+    /// The task found the universe locked by another operation and did nothing: the busy answer of servers
+    /// without a queue per universe.
+    pub fn is_lost_race(&self) -> bool {
+        self.error_string.as_deref().is_some_and(crate::error::texts::lost_race)
+    }
 }
 
 fn error_string<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -1,0 +1,258 @@
+//! A small HTTP/1.1 relay in front of the mock server.
+//!
+//! The mock server can answer, but not misbehave: it cannot do the work and then close, reset or cut
+//! the connection. The relay can. It passes one request at a time per connection and obeys the notes
+//! that the simulator leaves in its answers. It also stops listening on order, and is the place where
+//! the mock server is emptied now and then, because it remembers every request it ever matched.
+
+use std::{
+    io,
+    net::{SocketAddr, TcpListener as StdListener},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{RwLock, watch},
+};
+use wiremock::{MockServer, matchers::any};
+
+use super::{
+    reply::{CUT_HEADER, DELAY_HEADER},
+    server::Responder,
+};
+
+/// After so many requests the mock server's memory of them is dropped.
+const REQUESTS_PER_CLEANING: u64 = 20_000;
+const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
+
+/// What the relay is told to do; the sender's end belongs to the simulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Listening {
+    Yes,
+    No,
+}
+
+pub(super) struct Relay {
+    pub(super) address: SocketAddr,
+    order: watch::Sender<Listening>,
+    state: watch::Receiver<Listening>,
+}
+
+struct Backend {
+    server: MockServer,
+    responder: Responder,
+    served: AtomicU64,
+    /// Held for reading by every request, for writing while the mock server is emptied.
+    gate: RwLock<()>,
+}
+
+impl Relay {
+    /// Serves on `listener` from a thread of its own, so that it does not depend on which runtime,
+    /// or which clock, the test uses.
+    pub(super) async fn start(listener: StdListener, responder: Responder) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        let server = MockServer::builder().disable_request_recording().start().await;
+        mount(&server, &responder).await;
+        let backend =
+            Backend { server, responder, served: AtomicU64::new(0), gate: RwLock::new(()) };
+        let (order, orders) = watch::channel(Listening::Yes);
+        let (report, state) = watch::channel(Listening::Yes);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        std::thread::Builder::new().name("yba-simulator".to_owned()).spawn(move || {
+            runtime.block_on(serve(listener, address, Arc::new(backend), orders, &report));
+        })?;
+        Ok(Self { address, order, state })
+    }
+
+    /// Starts or stops listening. When stopped, open connections are closed too.
+    pub(super) async fn listen(&self, listening: Listening) {
+        self.order.send_replace(listening);
+        let mut state = self.state.clone();
+        // An error means that the relay is gone, and then nobody listens.
+        let _ = state.wait_for(|now| *now == listening).await;
+    }
+}
+
+async fn mount(server: &MockServer, responder: &Responder) {
+    wiremock::Mock::given(any()).respond_with(responder.clone()).mount(server).await;
+}
+
+async fn serve(
+    listener: StdListener,
+    address: SocketAddr,
+    backend: Arc<Backend>,
+    mut orders: watch::Receiver<Listening>,
+    report: &watch::Sender<Listening>,
+) {
+    let mut first = Some(listener);
+    loop {
+        let listener = match first.take().map_or_else(|| bind(address), TcpListener::from_std) {
+            Ok(listener) => listener,
+            Err(error) => {
+                tracing::error!(%error, %address, "the simulator cannot listen");
+                return;
+            }
+        };
+        report.send_replace(Listening::Yes);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    let Ok((client, _)) = accepted else { continue };
+                    let (backend, mut orders) = (backend.clone(), orders.clone());
+                    tokio::spawn(async move {
+                        // A connection that fails is the client's business; it sees it.
+                        tokio::select! {
+                            _ = connection(client, &backend) => {}
+                            _ = orders.changed() => {}
+                        }
+                    });
+                }
+                changed = orders.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    if *orders.borrow_and_update() == Listening::No {
+                        break;
+                    }
+                }
+            }
+        }
+        drop(listener);
+        // The connections' tasks see the order at their next turn, before anything else is accepted.
+        tokio::task::yield_now().await;
+        report.send_replace(Listening::No);
+        if orders.wait_for(|order| *order == Listening::Yes).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = StdListener::bind(address)?;
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
+}
+
+async fn connection(mut client: TcpStream, backend: &Backend) -> io::Result<()> {
+    client.set_nodelay(true)?;
+    let mut upstream = TcpStream::connect(backend.server.address()).await?;
+    upstream.set_nodelay(true)?;
+    let (mut inbound, mut outbound) = (Vec::new(), Vec::new());
+    while let Some(request) = read_message(&mut client, &mut inbound).await? {
+        if backend.served.fetch_add(1, Ordering::Relaxed) % REQUESTS_PER_CLEANING
+            == REQUESTS_PER_CLEANING - 1
+        {
+            let _alone = backend.gate.write().await;
+            backend.server.reset().await;
+            mount(&backend.server, &backend.responder).await;
+        }
+        let response = {
+            let _pass = backend.gate.read().await;
+            upstream.write_all(&request.bytes).await?;
+            read_message(&mut upstream, &mut outbound).await?
+        };
+        let Some(response) = response else { return Ok(()) };
+        if !deliver(&mut client, &response).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Hands an answer to the client, or breaks the connection as ordered. False ends the connection.
+async fn deliver(client: &mut TcpStream, response: &Message) -> io::Result<bool> {
+    if let Some(delay) = response.header(DELAY_HEADER).and_then(|millis| millis.parse().ok()) {
+        tokio::time::sleep(Duration::from_millis(delay)).await;
+    }
+    match response.header(CUT_HEADER).as_deref() {
+        Some("close") => return Ok(false),
+        Some("reset") => {
+            client.set_zero_linger()?;
+            return Ok(false);
+        }
+        Some(_) => {
+            let body = response.bytes.len() - response.head;
+            client.write_all(&response.without_notes()).await?;
+            client.write_all(&response.bytes[response.head..][..body / 2]).await?;
+            client.shutdown().await?;
+            return Ok(false);
+        }
+        None => {}
+    }
+    if response.header(DELAY_HEADER).is_some() {
+        client.write_all(&response.without_notes()).await?;
+        client.write_all(&response.bytes[response.head..]).await?;
+    } else {
+        client.write_all(&response.bytes).await?;
+    }
+    Ok(true)
+}
+
+/// A request or an answer: its bytes, and where its head ends.
+struct Message {
+    bytes: Vec<u8>,
+    head: usize,
+}
+
+impl Message {
+    fn header(&self, name: &str) -> Option<String> {
+        header(&self.bytes[..self.head], name)
+    }
+
+    /// The head, without what was meant for the relay.
+    fn without_notes(&self) -> Vec<u8> {
+        let head = String::from_utf8_lossy(&self.bytes[..self.head]);
+        let kept: Vec<&str> = head
+            .split("\r\n")
+            .filter(|line| !line.to_ascii_lowercase().starts_with("x-simulator-"))
+            .collect();
+        kept.join("\r\n").into_bytes()
+    }
+}
+
+fn header(head: &[u8], name: &str) -> Option<String> {
+    let head = std::str::from_utf8(head).ok()?;
+    head.split("\r\n").find_map(|line| {
+        let (key, value) = line.split_once(':')?;
+        key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+    })
+}
+
+/// Reads one message; `None` when the other side is done.
+async fn read_message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Message>> {
+    let mut searched = 0;
+    let head = loop {
+        if let Some(end) = buffer[searched..].windows(4).position(|w| w == b"\r\n\r\n") {
+            break searched + end + 4;
+        }
+        searched = buffer.len().saturating_sub(3);
+        if buffer.len() > LARGEST_MESSAGE || stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    };
+    if header(&buffer[..head], "transfer-encoding").is_some() {
+        // Neither our clients nor the mock server chunk.
+        return Err(io::Error::other("chunked messages are not relayed"));
+    }
+    let length: usize = header(&buffer[..head], "content-length")
+        .and_then(|length| length.parse().ok())
+        .unwrap_or_default();
+    let end = head + length;
+    if length > LARGEST_MESSAGE {
+        return Err(io::Error::other("the message is too large"));
+    }
+    while buffer.len() < end {
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    }
+    let rest = buffer.split_off(end);
+    Ok(Some(Message { bytes: std::mem::replace(buffer, rest), head }))
+}
