@@ -442,7 +442,8 @@ pub(crate) mod texts {
     /// The explanation of a task that was accepted and then found the universe locked: servers without a
     /// queue per universe tell it only here.
     pub(crate) fn lost_race(text: &str) -> bool {
-        text.contains("already being updated") || text.contains("backup for this universe is already in progress")
+        text.contains("already being updated")
+            || text.contains("backup for this universe is already in progress")
     }
 
     /// An abort that came too late is also a 200; only the message tells.

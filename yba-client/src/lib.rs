@@ -21,6 +21,8 @@ mod ids;
 mod page;
 mod request;
 mod retry;
+#[cfg(feature = "simulator")]
+pub mod simulator;
 mod tls;
 mod types;
 
@@ -32,5 +34,5 @@ pub use ids::*;
 pub use page::Page;
 pub use request::Idempotency;
 pub use retry::{Decision, Outcome, RetryPolicy, decide};
-pub use secrecy::SecretString;
+pub use secrecy::{ExposeSecret, SecretString};
 pub use types::{lenient::parse_date, *};

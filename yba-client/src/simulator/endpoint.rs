@@ -53,6 +53,8 @@ endpoints! {
     ListUniverses = "GET" "~/universes";
     /// `GET ~/universes/{universe}`
     GetUniverse = "GET" "~/universes/{}";
+    /// `GET ~/configs`
+    ListConfigs = "GET" "~/configs";
     /// `GET /session_info`
     SessionInfo = "GET" "/session_info";
     /// `GET /app_version`
@@ -76,9 +78,11 @@ impl Route {
         let segments: Vec<String> =
             path.split('/').filter(|segment| !segment.is_empty()).map(decoded).collect();
         let mut candidates = Endpoint::ROUTES.iter().filter(|(_, m, _)| *m == method);
-        candidates.find_map(|(endpoint, _, pattern)| fit(*endpoint, pattern, &segments)).unwrap_or(
-            Self { endpoint: Endpoint::Unknown, customer: None, parts: Vec::new() },
-        )
+        candidates.find_map(|(endpoint, _, pattern)| fit(*endpoint, pattern, &segments)).unwrap_or(Self {
+            endpoint: Endpoint::Unknown,
+            customer: None,
+            parts: Vec::new(),
+        })
     }
 
     /// The universe named in the path, for scripts that ask for one.
@@ -112,7 +116,7 @@ fn fit(endpoint: Endpoint, pattern: &str, segments: &[String]) -> Option<Route> 
 
 fn decoded(segment: &str) -> String {
     // A form value's `+` is a space, a path's is not.
-    let text = segment.replace('+', "%2B");
+    let text = segment.replace('+', "%2B").replace('&', "%26");
     let pairs = format!("k={text}");
     url::form_urlencoded::parse(pairs.as_bytes())
         .next()

@@ -28,7 +28,7 @@ use super::{
 };
 
 /// After so many requests the mock server's memory of them is dropped.
-const REQUESTS_PER_CLEANING: u64 = 20_000;
+const REQUESTS_PER_CLEANING: u64 = 5_000;
 const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// What the relay is told to do; the sender's end belongs to the simulator.
@@ -60,8 +60,7 @@ impl Relay {
         let address = listener.local_addr()?;
         let server = MockServer::builder().disable_request_recording().start().await;
         mount(&server, &responder).await;
-        let backend =
-            Backend { server, responder, served: AtomicU64::new(0), gate: RwLock::new(()) };
+        let backend = Backend { server, responder, served: AtomicU64::new(0), gate: RwLock::new(()) };
         let (order, orders) = watch::channel(Listening::Yes);
         let (report, state) = watch::channel(Listening::Yes);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -146,8 +145,7 @@ async fn connection(mut client: TcpStream, backend: &Backend) -> io::Result<()> 
     upstream.set_nodelay(true)?;
     let (mut inbound, mut outbound) = (Vec::new(), Vec::new());
     while let Some(request) = read_message(&mut client, &mut inbound).await? {
-        if backend.served.fetch_add(1, Ordering::Relaxed) % REQUESTS_PER_CLEANING
-            == REQUESTS_PER_CLEANING - 1
+        if backend.served.fetch_add(1, Ordering::Relaxed) % REQUESTS_PER_CLEANING == REQUESTS_PER_CLEANING - 1
         {
             let _alone = backend.gate.write().await;
             backend.server.reset().await;
@@ -241,9 +239,8 @@ async fn read_message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Resul
         // Neither our clients nor the mock server chunk.
         return Err(io::Error::other("chunked messages are not relayed"));
     }
-    let length: usize = header(&buffer[..head], "content-length")
-        .and_then(|length| length.parse().ok())
-        .unwrap_or_default();
+    let length: usize =
+        header(&buffer[..head], "content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
     let end = head + length;
     if length > LARGEST_MESSAGE {
         return Err(io::Error::other("the message is too large"));

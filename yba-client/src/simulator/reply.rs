@@ -51,8 +51,7 @@ impl Reply {
     }
 
     pub(super) fn into_template(self, request_id: Option<&str>) -> ResponseTemplate {
-        let mut template =
-            ResponseTemplate::new(self.status).set_body_raw(self.body, &self.content_type);
+        let mut template = ResponseTemplate::new(self.status).set_body_raw(self.body, &self.content_type);
         if let Some(id) = request_id {
             template = template.insert_header("x-request-id", id);
         }

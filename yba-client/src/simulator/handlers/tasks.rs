@@ -1,0 +1,52 @@
+//! Tasks.
+
+use serde_json::{Value, json};
+
+use crate::{
+    ids::TaskId,
+    simulator::{
+        reply::{Handled, Refusal},
+        server::Incoming,
+        wire,
+        world::{SimTask, Work, World},
+    },
+    types::TaskState,
+};
+
+fn find<'a>(world: &'a World, call: &Incoming<'_>) -> Result<&'a SimTask, Refusal> {
+    let id = TaskId::from(call.part(0));
+    world.data.tasks.get(&id).ok_or_else(|| Refusal::bad_request(format!("Invalid Customer Task UUID: {id}")))
+}
+
+pub(super) fn get(world: &World, call: &Incoming<'_>) -> Handled {
+    Ok(wire::task(world, find(world, call)?))
+}
+
+pub(super) fn failed_subtasks(world: &World, call: &Incoming<'_>) -> Handled {
+    Ok(wire::failed_subtasks(find(world, call)?))
+}
+
+pub(super) fn list(world: &World, call: &Incoming<'_>) -> Value {
+    let ids: &[TaskId] = match call.query("uUUID") {
+        None => &world.data.task_order,
+        Some(target) => world.data.tasks_of.get(&target).map(Vec::as_slice).unwrap_or_default(),
+    };
+    let newest = ids.iter().rev().filter_map(|id| world.data.tasks.get(id));
+    let cut = newest.take(world.settings.task_list_limit);
+    cut.map(|task| wire::task_summary(world, task)).collect::<Value>()
+}
+
+pub(super) fn abort(world: &mut World, call: &Incoming<'_>) -> Handled {
+    let task = find(world, call)?;
+    let (id, state) = (task.id.clone(), task.state.clone());
+    if matches!(task.work, Work::Delete(_)) {
+        let text = format!("Invalid task type: Task {id} cannot be aborted");
+        return Err(Refusal::bad_request(text));
+    }
+    if state != TaskState::Running {
+        return Ok(json!({"success": true, "message": "Task is not running."}));
+    }
+    let now = world.now();
+    world.abort(&id, now);
+    Ok(json!({"success": true, "message": "Task is being aborted."}))
+}

@@ -1,0 +1,5 @@
+//! The crate from outside: every call pinned against a mock server, the simulator's behaviour, and the
+//! two against the published description of the API.
+
+#[cfg(feature = "simulator")]
+mod simulator;

@@ -1,0 +1,163 @@
+//! What can go wrong with one call, and what the client makes of it.
+
+use std::time::Duration;
+
+use yba_client::{
+    ErrorKind, Proxy, Reach, RequestId, SecretString, YbaClient,
+    simulator::{Endpoint, Fault, Role},
+};
+
+use super::{full, start, still};
+
+#[tokio::test]
+async fn a_connection_dropped_after_acceptance_has_started_the_backup() {
+    let yba = still().await;
+    let client = yba.client();
+    yba.script(Endpoint::CreateBackup, Fault::DropAfterAcceptance);
+    let id = RequestId::new();
+    let lost = client.backups().create(&full(&yba), &id).await.unwrap_err();
+    assert_eq!((lost.kind(), lost.reach(), lost.attempts()), (ErrorKind::Interrupted, Reach::Unknown, 1));
+    assert_eq!(lost.request_id(), Some(&id));
+
+    let tasks = client.tasks().list(Some(&yba.universe())).await.unwrap();
+    assert_eq!(tasks[0].correlation_id, Some(id));
+    assert_eq!(yba.count(Endpoint::CreateBackup), 1, "the client must not have asked again");
+    assert_eq!(yba.backups_started(&yba.universe()), 1);
+}
+
+#[tokio::test]
+async fn a_connection_dropped_before_acceptance_looks_the_same_and_started_nothing() {
+    let yba = still().await;
+    let client = yba.client();
+    yba.script(Endpoint::CreateBackup, Fault::DropBeforeAcceptance);
+    let lost = start(&client, &full(&yba)).await.unwrap_err();
+    assert_eq!(lost.reach(), Reach::Unknown);
+    assert_eq!(yba.backups_started(&yba.universe()), 0);
+    assert!(client.tasks().list(None).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn every_way_to_lose_an_answer_leaves_the_outcome_unknown() {
+    for fault in [Fault::Reset, Fault::Truncated, Fault::Unreadable200] {
+        let yba = still().await;
+        yba.script(Endpoint::CreateBackup, fault.clone());
+        let lost = start(&yba.client(), &full(&yba)).await.unwrap_err();
+        assert_eq!(lost.reach(), Reach::Unknown, "{fault:?}: {lost}");
+        assert_eq!(yba.backups_started(&yba.universe()), 1, "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_error_page_is_reduced_to_its_title() {
+    let yba = still().await;
+    yba.script(Endpoint::CreateBackup, Fault::Html.times(1).work_done());
+    let error = start(&yba.client(), &full(&yba)).await.unwrap_err();
+    assert_eq!((error.status(), error.api_text()), (Some(502), Some("502 Bad Gateway")));
+    assert_eq!(error.reach(), Reach::Unknown);
+    assert_eq!(yba.backups_started(&yba.universe()), 1);
+}
+
+#[tokio::test]
+async fn a_late_answer_is_a_timeout_and_the_work_is_done() {
+    let yba = still().await;
+    let client = YbaClient::builder(yba.url())
+        .customer(yba.customer())
+        .token(yba.token())
+        .proxy(Proxy::None)
+        .read_timeout(Duration::from_millis(50))
+        .build()
+        .unwrap();
+    yba.script(Endpoint::CreateBackup, Fault::Delay(Duration::from_secs(20)));
+    let late = start(&client, &full(&yba)).await.unwrap_err();
+    assert_eq!((late.kind(), late.reach()), (ErrorKind::Timeout, Reach::Unknown));
+    assert_eq!(yba.backups_started(&yba.universe()), 1);
+}
+
+#[tokio::test]
+async fn a_read_survives_two_lost_answers() {
+    let yba = still().await;
+    let client = yba.client();
+    let accepted = start(&client, &full(&yba)).await.unwrap();
+    yba.script(Endpoint::GetTask, Fault::DropAfterAcceptance);
+    yba.script(Endpoint::GetTask, Fault::Html);
+    client.tasks().get(&accepted.task).await.unwrap();
+    assert_eq!(yba.count(Endpoint::GetTask), 3);
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_was_not_reached() {
+    let yba = still().await;
+    let client = yba.client();
+    yba.go_down().await;
+    let refused = start(&client, &full(&yba)).await.unwrap_err();
+    assert_eq!((refused.kind(), refused.reach()), (ErrorKind::Connect, Reach::NotSent));
+    yba.come_up().await;
+    start(&client, &full(&yba)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fault_can_wait_for_its_universe_and_its_turn() {
+    let yba = still().await;
+    let client = yba.client();
+    let other = yba.add_universe("other");
+    yba.script(Endpoint::CreateBackup, Fault::status(500, "boom").on(&other));
+    start(&client, &full(&yba)).await.unwrap();
+    yba.script(Endpoint::GetUniverse, Fault::status(400, "boom").always().after(1));
+    client.universes().get(&other).await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.universes().get(&other).await.unwrap_err().api_text(), Some("boom"));
+    }
+    yba.clear_scripts();
+    client.universes().get(&other).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wrong_token_is_401_in_plain_text_and_appears_nowhere() {
+    let yba = still().await;
+    let client = YbaClient::builder(yba.url())
+        .customer(yba.customer())
+        .token(SecretString::from("wrong-token-9f2"))
+        .proxy(Proxy::None)
+        .build()
+        .unwrap();
+    let error = start(&client, &full(&yba)).await.unwrap_err();
+    assert!(error.is_unauthorized());
+    assert_eq!(error.api_text(), Some("Unable To Authenticate User"));
+    let shown = format!("{error} {error:?} {client:?} {:?}", yba.requests());
+    assert!(!shown.contains("wrong-token-9f2"), "{shown}");
+}
+
+#[tokio::test]
+async fn what_a_role_may_not_do_is_403_or_with_the_newer_model_401() {
+    let yba = still().await;
+    let client = yba.client();
+    let accepted = start(&client, &full(&yba)).await.unwrap();
+    yba.set_role(Role::BackupAdmin);
+    assert_eq!(client.tasks().abort(&accepted.task).await.unwrap_err().status(), Some(403));
+    yba.set_role(Role::ReadOnly);
+    client.tasks().get(&accepted.task).await.unwrap();
+    assert_eq!(start(&client, &full(&yba)).await.unwrap_err().status(), Some(403));
+    yba.use_new_access_model();
+    let error = start(&client, &full(&yba)).await.unwrap_err();
+    assert_eq!((error.status(), error.api_text()), (Some(401), Some("Unable to authorize user")));
+}
+
+#[tokio::test]
+async fn more_requests_than_the_mock_server_may_remember_all_get_their_answer() {
+    let yba = still().await;
+    yba.record_requests(false);
+    let client = yba.client();
+    let calls = (0..40).map(|_| {
+        let client = client.clone();
+        tokio::spawn(async move {
+            for _ in 0..130 {
+                client.app_version().await.unwrap();
+            }
+        })
+    });
+    for call in calls.collect::<Vec<_>>() {
+        call.await.unwrap();
+    }
+    assert_eq!(yba.count(Endpoint::AppVersion), 5_200);
+    assert!(yba.requests().is_empty());
+}
