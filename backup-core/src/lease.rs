@@ -101,11 +101,10 @@ impl LeaseBook {
 
     /// Renews every lease, in one call to the store.
     pub(crate) async fn beat(&self, store: &dyn TrackingStore, clock: &dyn Clock, hold: Hold) {
-        let held: Vec<(Lease, Arc<LeaseState>)> = self.lock().values().cloned().collect();
-        if held.is_empty() {
+        let (leases, states): (Vec<Lease>, Vec<Arc<LeaseState>>) = self.lock().values().cloned().unzip();
+        if leases.is_empty() {
             return;
         }
-        let (leases, states): (Vec<_>, Vec<_>) = held.into_iter().unzip();
         // Before the call: the lease runs from when the database saw it, which is later.
         let asked_at = clock.elapsed();
         match store.heartbeat(&leases, hold).await {

@@ -262,10 +262,12 @@ impl Orchestrator {
             let prepared = path.prepare(&mut record, target).await;
             prepared.map_err(|illegal| Error::Internal(illegal.to_string()))?;
         }
-        Ok(match again {
-            true => path.store.reopen(&record, path.hold()).await?,
-            false => path.store.create(&record, command.idempotency_key(), path.hold()).await?,
-        })
+        let created = if again {
+            path.store.reopen(&record, path.hold()).await
+        } else {
+            path.store.create(&record, command.idempotency_key(), path.hold()).await
+        };
+        Ok(created?)
     }
 
     /// Hands a recorded batch over to the background. Without a lease there is nothing to do here: it is over, or it
@@ -285,7 +287,7 @@ impl Orchestrator {
         match lease {
             None => {}
             Some(lease) if record.phase == Phase::Planned => {
-                path.store.release(&[lease], Duration::ZERO).await?
+                path.store.release(&[lease], Duration::ZERO).await?;
             }
             Some(lease) => {
                 let claimed = Claimed { lease, record: record.clone() };
@@ -316,7 +318,7 @@ impl Orchestrator {
             if let Some(mut live) = self.inner.live.watch(batch) {
                 // Followed here: the channel closes when it is over, or waits in the store.
                 tokio::select! {
-                    _ = async { while live.changed().await.is_ok() {} } => {}
+                    () = async { while live.changed().await.is_ok() {} } => {}
                     () = sleep(clock.as_ref(), left()) => {}
                     () = self.inner.stop.cancelled() => {}
                 }
@@ -425,6 +427,15 @@ impl Orchestrator {
                 error = &error as &dyn std::error::Error,
                 "a refused request could not be recorded"
             );
+        }
+    }
+
+    /// Dies as a process does: no step is finished, no lease given up. For tests of what comes after.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn kill(&self) {
+        if let Some(background) = self.inner.background.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            background.abort();
         }
     }
 

@@ -171,11 +171,7 @@ impl Path {
         let before = held.record.clone();
         let outcome = self.prepare(&mut held.record, target).await;
         held.unsent = held.record.phase == Phase::Submitting;
-        let retry_in = pace::backoff(
-            held.record.attempts.len() as u32,
-            self.settings.retry_first,
-            self.settings.retry_max,
-        );
+        let retry_in = self.retry_in(&held.record);
         self.changed(held, before, retry_in, outcome).await
     }
 
@@ -190,7 +186,7 @@ impl Path {
         held.unsent = false;
         held.watching_since = None;
         held.tries = 0;
-        let retry_in = pace::backoff(attempt.number - 1, self.settings.retry_first, self.settings.retry_max);
+        let retry_in = self.retry_in(&held.record);
         match strategy.start(target, &plan, &attempt).await {
             Start::Accepted { task, response } if target.completion == Completion::Accepted => {
                 tracing::info!(task_id = %task, "YBA accepted the backup; the target asks for no more");
@@ -330,11 +326,7 @@ impl Path {
                 }
                 Verdict::Failed(failure) => self.end(held, failure).await,
                 Verdict::LostRace(text) => {
-                    let retry_in = pace::backoff(
-                        held.record.attempts.len() as u32,
-                        self.settings.retry_first,
-                        self.settings.retry_max,
-                    );
+                    let retry_in = self.retry_in(&held.record);
                     self.change(held, retry_in, |record, now| record.wait(busy(&text), now)).await
                 }
             },
@@ -367,10 +359,10 @@ impl Path {
         let interval = pace::poll_interval(1, self.settings.poll_first, self.settings.poll_max);
         let watched = now.saturating_sub(*held.watching_since.get_or_insert(now));
         if held.record.phase == Phase::Settling {
-            return match watched >= self.settings.settle_time {
-                true => self.end(held, failure).await,
-                false => Next::After(interval),
-            };
+            if watched < self.settings.settle_time {
+                return Next::After(interval);
+            }
+            return self.end(held, failure).await;
         }
         tracing::info!(why = failure.message, "waiting whether this lasts");
         match self.change(held, Duration::ZERO, |record, now| record.settle(failure, now)).await {
@@ -465,6 +457,12 @@ impl Path {
             }
         }
         held.target.clone()
+    }
+
+    /// When a batch that waits is due again: later each time.
+    fn retry_in(&self, record: &BackupRecord) -> Duration {
+        let tries = record.attempt().map_or(0, |attempt| attempt.number.saturating_sub(1));
+        pace::backoff(tries, self.settings.retry_first, self.settings.retry_max)
     }
 
     fn waited_too_long(&self, record: &BackupRecord, now: DateTime<Utc>) -> Option<Failure> {

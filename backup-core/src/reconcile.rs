@@ -51,30 +51,30 @@ pub(crate) fn start(
     stop: CancellationToken,
 ) -> JoinHandle<()> {
     let (found, claimed) = mpsc::unbounded_channel();
-    // Leases are kept for as long as steps are under way, so beyond `stop`.
-    let finished = CancellationToken::new();
-    tokio::spawn(keep_leases(Arc::clone(&path), finished.clone()));
-    if let Some(interval) = path.settings.claim_interval {
-        tokio::spawn(claim_open_work(Arc::clone(&path), Arc::clone(&live), found, interval, stop.clone()));
-    }
-    let round = Round {
-        path,
-        live,
-        due: BTreeMap::new(),
-        sequence: 0,
-        steps: JoinSet::new(),
-        under_way: HashMap::new(),
-    };
     tokio::spawn(async move {
+        // They end with this task. The heartbeat goes on for as long as steps are under way, so beyond `stop`.
+        let mut loops = JoinSet::new();
+        loops.spawn(keep_leases(Arc::clone(&path)));
+        if let Some(interval) = path.settings.claim_interval {
+            loops.spawn(claim_open_work(Arc::clone(&path), Arc::clone(&live), found, interval, stop.clone()));
+        }
+        let round = Round {
+            path,
+            live,
+            due: BTreeMap::new(),
+            sequence: 0,
+            steps: JoinSet::new(),
+            under_way: HashMap::new(),
+        };
         round.run(arrivals, claimed, stop).await;
-        finished.cancel();
     })
 }
 
 /// Renews every lease of this process, three times per lease.
-async fn keep_leases(path: Arc<Path>, finished: CancellationToken) {
+async fn keep_leases(path: Arc<Path>) {
     let interval = path.settings.heartbeat();
-    while finished.run_until_cancelled(path.clock.sleep(interval)).await.is_some() {
+    loop {
+        path.clock.sleep(interval).await;
         path.leases.beat(path.store.as_ref(), path.clock.as_ref(), path.hold()).await;
     }
 }
@@ -158,7 +158,7 @@ impl Round {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                Some(step) = self.steps.join_next_with_id() => self.after_step(step),
+                Some(ended) = self.steps.join_next_with_id() => self.after_step(ended),
                 Some(held) = arrivals.recv() => self.enter(held, Duration::ZERO),
                 Some(held) = claimed.recv() => self.enter(held, Duration::ZERO),
                 () = clock.sleep(next_due.unwrap_or_default()), if room && next_due.is_some() => {}

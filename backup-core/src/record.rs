@@ -208,13 +208,16 @@ impl BackupRecord {
         Ok(())
     }
 
-    /// Records success.
+    /// Records success, of a task that is known.
     pub fn succeed(
         &mut self,
         backup: Option<BackupId>,
         response: Value,
         now: DateTime<Utc>,
     ) -> Result<(), IllegalTransition> {
+        if self.task.is_none() {
+            return Err(IllegalTransition { from: self.phase, to: Phase::Done });
+        }
         self.enter(Phase::Done, now)?;
         self.backup = backup;
         self.response = Some(response);
@@ -323,10 +326,11 @@ mod tests {
                     5 => record.fail(Failure::new(ErrorCode::Aborted, "no"), now),
                     _ => record.run_again(&target, now),
                 };
-                prop_assert_eq!(outcome.is_ok(), before.next().contains(&record.phase) && outcome.is_ok());
-                if outcome.is_err() {
-                    prop_assert_eq!(before, record.phase);
+                match outcome {
+                    Ok(()) => prop_assert!(before.next().contains(&record.phase)),
+                    Err(_) => prop_assert_eq!(before, record.phase),
                 }
+                prop_assert!(record.status() != TrackerStatus::Success || record.task.is_some());
                 prop_assert_eq!(record.is_done(), record.ended_at.is_some());
                 prop_assert!(record.task.is_none() || !record.attempts.is_empty());
             }

@@ -93,7 +93,7 @@ impl Phase {
             Running => &[Settling, Waiting, Done],
             // Back to running: a restarted YBA resumed the task under the same id.
             Settling => &[Running, Waiting, Done],
-            Done => &[Planned, Waiting, Submitting],
+            Done => &[Planned],
         }
     }
 

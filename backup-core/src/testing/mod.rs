@@ -15,4 +15,5 @@ mod scripted;
 pub use self::{
     clock::ManualClock,
     in_memory::{InMemoryStore, Moment},
+    scripted::ScriptedStrategy,
 };

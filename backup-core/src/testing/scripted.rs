@@ -1,1 +1,147 @@
 //! A strategy that answers what a test says.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use serde_json::json;
+
+use crate::{
+    ids::{AttemptId, TaskId},
+    record::{Attempt, Plan},
+    strategy::{
+        BackupStrategy, BackupView, BackupViewState, FULL, Found, NoAnswer, Observation, PlanError, Start,
+        TaskView,
+    },
+    target::BackupTarget,
+};
+
+/// A strategy without YBA: it answers from queues, and otherwise that all is well.
+///
+/// Unless told otherwise, a plan is a full backup, a start is accepted as the task `task-<attempt>`, a look-up
+/// finds nothing, and every task has succeeded with a completed backup. Clones share their script.
+#[derive(Clone, Debug, Default)]
+pub struct ScriptedStrategy {
+    script: Arc<Mutex<Script>>,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    plans: VecDeque<Result<Plan, PlanError>>,
+    starts: VecDeque<Start>,
+    finds: VecDeque<Result<Found, NoAnswer>>,
+    looks: VecDeque<Result<Observation, NoAnswer>>,
+    posted: Vec<AttemptId>,
+    looked: usize,
+    aborted: Vec<TaskId>,
+}
+
+impl ScriptedStrategy {
+    /// All is well.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The next plan.
+    #[must_use]
+    pub fn plan(self, plan: Result<Plan, PlanError>) -> Self {
+        self.lock().plans.push_back(plan);
+        self
+    }
+
+    /// The next answer to a POST.
+    #[must_use]
+    pub fn start(self, start: Start) -> Self {
+        self.lock().starts.push_back(start);
+        self
+    }
+
+    /// The next answer to a look-up.
+    #[must_use]
+    pub fn find(self, found: Result<Found, NoAnswer>) -> Self {
+        self.lock().finds.push_back(found);
+        self
+    }
+
+    /// The next `times` answers to a look at a task.
+    #[must_use]
+    pub fn look(self, seen: Result<Observation, NoAnswer>, times: usize) -> Self {
+        self.lock().looks.extend(std::iter::repeat_n(seen, times));
+        self
+    }
+
+    /// The attempts that were posted.
+    pub fn posted(&self) -> Vec<AttemptId> {
+        self.lock().posted.clone()
+    }
+
+    /// How often a task was looked at.
+    pub fn looked(&self) -> usize {
+        self.lock().looked
+    }
+
+    /// The tasks that were asked to be aborted.
+    pub fn aborted(&self) -> Vec<TaskId> {
+        self.lock().aborted.clone()
+    }
+
+    /// A task that is still open.
+    pub fn open() -> Result<Observation, NoAnswer> {
+        Ok(Observation { task: TaskView::Open { state: "Running".to_owned(), percent: 50.0 }, backup: None })
+    }
+
+    /// A task that succeeded, with its completed backup.
+    pub fn completed() -> Result<Observation, NoAnswer> {
+        Ok(Observation { task: TaskView::Succeeded, backup: Some(completed_backup()) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Script> {
+        self.script.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn completed_backup() -> BackupView {
+    BackupView {
+        id: "backup-1".into(),
+        state: BackupViewState::Completed,
+        word: "Completed".to_owned(),
+        response: json!({ "backupUUID": "backup-1", "state": "Completed" }),
+    }
+}
+
+#[async_trait]
+impl BackupStrategy for ScriptedStrategy {
+    fn name(&self) -> &str {
+        FULL
+    }
+
+    async fn plan(&self, _target: &BackupTarget) -> Result<Plan, PlanError> {
+        self.lock().plans.pop_front().unwrap_or_else(|| Ok(super::fixtures::plan()))
+    }
+
+    async fn start(&self, _target: &BackupTarget, _plan: &Plan, attempt: &Attempt) -> Start {
+        let mut script = self.lock();
+        script.posted.push(attempt.id);
+        script.starts.pop_front().unwrap_or_else(|| {
+            let task = format!("task-{}", attempt.id);
+            Start::Accepted { response: json!({ "taskUUID": task }), task: task.into() }
+        })
+    }
+
+    async fn find(&self, _target: &BackupTarget, _attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+        self.lock().finds.pop_front().unwrap_or(Ok(Found::Nothing))
+    }
+
+    async fn observe(&self, _target: &BackupTarget, _task: &TaskId) -> Result<Observation, NoAnswer> {
+        let mut script = self.lock();
+        script.looked += 1;
+        script.looks.pop_front().unwrap_or_else(Self::completed)
+    }
+
+    async fn cancel(&self, _target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+        self.lock().aborted.push(task.clone());
+        Ok(())
+    }
+}

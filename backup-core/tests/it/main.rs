@@ -1,0 +1,6 @@
+//! The path of a backup as stories, on the in-memory store and a clock that the test moves.
+
+mod crashes;
+mod path;
+mod requests;
+mod world;
