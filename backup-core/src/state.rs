@@ -84,9 +84,8 @@ impl Phase {
     pub fn next(self) -> &'static [Phase] {
         use Phase::{Done, Planned, Running, Settling, Submitting, Waiting};
         match self {
-            Planned => &[Waiting, Submitting, Done],
-            // A claimed batch whose time has not come is handed back as it was.
-            Waiting => &[Waiting, Submitting, Done],
+            // From waiting to waiting: its time has not come.
+            Planned | Waiting => &[Waiting, Submitting, Done],
             // Submitting again is a further attempt; waiting again is a busy universe or an unsent request.
             Submitting => &[Submitting, Waiting, Running, Done],
             // Back to waiting: the task lost the race for the universe's lock, and there is no backup.

@@ -1,5 +1,10 @@
 //! Where records live: the trait, and nothing about any database.
 
+#![cfg_attr(
+    any(test, feature = "testing"),
+    expect(clippy::ref_option_ref, reason = "in the mock that mockall generates")
+)]
+
 use std::time::Duration;
 
 use async_trait::async_trait;

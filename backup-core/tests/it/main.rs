@@ -4,3 +4,4 @@ mod crashes;
 mod path;
 mod requests;
 mod world;
+mod yba;

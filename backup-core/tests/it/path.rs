@@ -11,12 +11,12 @@ use serde_json::json;
 
 use crate::world::{World, request};
 
-fn failed(kind: TaskFailure) -> Result<Observation, NoAnswer> {
-    Ok(Observation { task: TaskView::Failed { cause: "disk full".into(), kind }, backup: None })
+fn failed(kind: TaskFailure) -> Observation {
+    Observation { task: TaskView::Failed { cause: "disk full".into(), kind }, backup: None }
 }
 
-fn aborted() -> Result<Observation, NoAnswer> {
-    Ok(Observation { task: TaskView::Aborted { cause: String::new() }, backup: None })
+fn aborted() -> Observation {
+    Observation { task: TaskView::Aborted { cause: String::new() }, backup: None }
 }
 
 #[tokio::test]
@@ -184,7 +184,7 @@ async fn what_nobody_can_decide_is_posted_again_where_the_policy_says_so() {
 
 #[tokio::test]
 async fn a_task_that_fails_for_its_own_reason_is_final_at_once() {
-    let world = World::new(ScriptedStrategy::new().look(failed(TaskFailure::Own), 1));
+    let world = World::new(ScriptedStrategy::new().look(Ok(failed(TaskFailure::Own)), 1));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     let failure = world.end_of(&batch).await.failure.unwrap();
@@ -196,8 +196,8 @@ async fn a_task_that_fails_for_its_own_reason_is_final_at_once() {
 #[tokio::test]
 async fn a_restarted_yba_brings_its_task_back_to_life() {
     let yba = ScriptedStrategy::new()
-        .look(aborted(), 3)
-        .look(failed(TaskFailure::Restart), 2)
+        .look(Ok(aborted()), 3)
+        .look(Ok(failed(TaskFailure::Restart)), 2)
         .look(ScriptedStrategy::open(), 2);
     let world = World::new(yba);
     let orchestrator = world.replica();
@@ -209,7 +209,7 @@ async fn a_restarted_yba_brings_its_task_back_to_life() {
 
 #[tokio::test]
 async fn an_abort_that_stays_is_believed_after_the_settling_time() {
-    let world = World::new(ScriptedStrategy::new().look(aborted(), 1000));
+    let world = World::new(ScriptedStrategy::new().look(Ok(aborted()), 1000));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     world.until(&batch, |record| record.phase == Phase::Settling).await;
@@ -239,7 +239,7 @@ async fn a_backup_row_that_comes_late_is_waited_for() {
 
 #[tokio::test]
 async fn a_lost_race_for_the_universe_is_a_wait_and_not_a_failure() {
-    let world = World::new(ScriptedStrategy::new().look(failed(TaskFailure::LostRace), 1));
+    let world = World::new(ScriptedStrategy::new().look(Ok(failed(TaskFailure::LostRace)), 1));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     let record = world.end_of(&batch).await;

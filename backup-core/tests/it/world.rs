@@ -39,7 +39,7 @@ impl World {
     /// Another replica.
     pub(crate) fn replica(&self) -> Orchestrator {
         Orchestrator::builder()
-            .resolver(FixedTargets::new(self.targets.clone(), []).unwrap())
+            .resolver(FixedTargets::new(self.targets.clone(), []).expect("no clash"))
             .store(Arc::clone(&self.store) as _)
             .strategy(self.yba.clone())
             .clock(Arc::clone(&self.clock) as _)

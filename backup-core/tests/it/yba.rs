@@ -1,0 +1,327 @@
+//! The two strategies against a simulated YBA, over real HTTP: every fault at every step, and what reaches the wire.
+
+use std::{sync::Arc, time::Duration};
+
+use backup_core::{
+    BackupRecord, BackupRequest, BackupTarget, ErrorCode, FixedTargets, OnMissingBase, Orchestrator,
+    Settings, SystemClock, TrackerStatus,
+    strategy::{FullBackup, IncrementalBackup, YbaInstances},
+    testing::InMemoryStore,
+};
+use serde_json::json;
+use yba_client::{
+    BackupState,
+    simulator::{Endpoint, Fault, Simulator},
+};
+
+/// An orchestrator in a hurry, with a full and an incremental target on one universe.
+struct Shop {
+    yba: Simulator,
+    orchestrator: Orchestrator,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(adjust: impl Fn(&mut BackupTarget)) -> Self {
+        let yba = Simulator::builder().task_duration(Duration::from_millis(30)).start().await;
+        let target = |key: &str, strategy: &str| {
+            let mut target =
+                BackupTarget::new(key, "yba", yba.universe().as_str(), yba.storage_config().as_str());
+            target.strategy = strategy.to_owned();
+            adjust(&mut target);
+            target
+        };
+        let targets = [target("full", "FULL"), target("incr", "INCREMENTAL")];
+        let instances = YbaInstances::one("yba", yba.client());
+        let orchestrator = Orchestrator::builder()
+            .resolver(FixedTargets::new(targets, []).unwrap())
+            .store(Arc::new(InMemoryStore::new(Arc::new(SystemClock::new()))))
+            .strategy(FullBackup::new(instances.clone()))
+            .strategy(IncrementalBackup::new(instances))
+            .settings(in_a_hurry())
+            .start();
+        Self { yba, orchestrator }
+    }
+
+    async fn run(&self, category: &str) -> BackupRecord {
+        let run = self.orchestrator.run(BackupRequest::new(category, "20250325"));
+        tokio::time::timeout(Duration::from_secs(60), run).await.expect("it ends").unwrap()
+    }
+
+    fn started(&self) -> usize {
+        self.yba.backups_started(&self.yba.universe())
+    }
+}
+
+fn in_a_hurry() -> Settings {
+    let mut settings = Settings::default();
+    settings.poll_first = Duration::from_millis(5);
+    settings.poll_max = Duration::from_millis(20);
+    settings.retry_first = Duration::from_millis(10);
+    settings.retry_max = Duration::from_millis(50);
+    settings.settle_time = Duration::from_millis(150);
+    settings.claim_interval = Some(Duration::from_millis(10));
+    settings
+}
+
+fn failure(record: &BackupRecord) -> (ErrorCode, String) {
+    let failure = record.failure.as_ref().expect("it failed");
+    (failure.code, failure.message.clone())
+}
+
+#[tokio::test]
+async fn a_full_backup_and_an_increment_on_it_complete() {
+    let shop = Shop::with(|target| target.retention = Some(Duration::from_hours(72))).await;
+    let full = shop.run("full").await;
+    assert_eq!(full.status(), TrackerStatus::Success, "{:?}", full.failure);
+    let increment = shop.run("incr").await;
+    assert_eq!(increment.status(), TrackerStatus::Success, "{:?}", increment.failure);
+    let full_id = full.backup.unwrap();
+    assert_eq!(increment.plan.as_ref().unwrap().base, Some(full_id.clone()));
+    assert_eq!(increment.response.unwrap()["backup"]["baseBackupUUID"], json!(full_id.as_str()));
+
+    let posts = shop.yba.requests_to(Endpoint::CreateBackup);
+    assert_eq!(
+        posts[0].body,
+        json!({
+            "universeUUID": shop.yba.universe().as_str(),
+            "storageConfigUUID": shop.yba.storage_config().as_str(),
+            "backupType": "PGSQL_TABLE_TYPE",
+            "timeBeforeDelete": 259_200_000,
+            "expiryTimeUnit": "DAYS",
+        })
+    );
+    assert_eq!(posts[1].body["baseBackupUUID"], json!(full_id.as_str()));
+    assert_eq!(posts[0].header("x-request-id"), Some(full.attempts[0].id.to_string().as_str()));
+}
+
+#[tokio::test]
+async fn an_open_task_costs_one_call_per_look() {
+    let shop = Shop::open().await;
+    shop.run("full").await;
+    let looks = shop.yba.count(Endpoint::GetTask);
+    assert_eq!(shop.yba.count(Endpoint::BackupsOfTask), 1);
+    assert_eq!(shop.yba.total_count(), 1 + looks + 1, "one POST, the looks, one look at the backup");
+}
+
+#[tokio::test]
+async fn keyspaces_are_listed_in_the_request() {
+    let shop = Shop::with(|target| target.keyspaces = vec!["yugabyte".into()]).await;
+    shop.run("full").await;
+    let posts = shop.yba.requests_to(Endpoint::CreateBackup);
+    assert_eq!(posts[0].body["keyspaceTableList"], json!([{ "keyspace": "yugabyte" }]));
+}
+
+#[tokio::test]
+async fn an_increment_without_a_base_is_never_posted() {
+    let shop = Shop::open().await;
+    let (code, message) = failure(&shop.run("incr").await);
+    assert_eq!(code, ErrorCode::NoBaseBackup);
+    assert!(message.contains("has no full backup yet"), "{message}");
+    assert_eq!(shop.yba.count(Endpoint::CreateBackup), 0);
+}
+
+#[tokio::test]
+async fn an_increment_on_a_base_that_is_not_completed_is_never_posted() {
+    let shop = Shop::open().await;
+    let full = shop.run("full").await;
+    shop.yba.set_backup_state(&full.backup.unwrap().as_str().into(), BackupState::Stopped);
+    let (code, message) = failure(&shop.run("incr").await);
+    assert_eq!(code, ErrorCode::NoBaseBackup);
+    assert!(message.contains("is Stopped, not Completed"), "{message}");
+    assert_eq!(shop.yba.count(Endpoint::CreateBackup), 1);
+}
+
+#[tokio::test]
+async fn an_increment_without_a_base_becomes_a_full_backup_where_the_policy_says_so() {
+    let shop = Shop::with(|target| target.on_missing_base = OnMissingBase::Full).await;
+    let record = shop.run("incr").await;
+    assert_eq!(record.status(), TrackerStatus::Success);
+    let plan = record.plan.unwrap();
+    assert_eq!(plan.strategy, "FULL");
+    assert!(plan.reason.starts_with("promoted to a full backup: "), "{}", plan.reason);
+}
+
+#[tokio::test]
+async fn a_failed_task_brings_its_subtasks_text_into_the_record() {
+    let shop = Shop::open().await;
+    shop.yba.fail_next_backup(&shop.yba.universe(), "S3 upload failed: access denied");
+    let (code, message) = failure(&shop.run("full").await);
+    assert_eq!(code, ErrorCode::BackupFailed);
+    assert!(message.contains("S3 upload failed: access denied"), "{message}");
+}
+
+#[tokio::test]
+async fn a_task_that_fails_before_its_backup_row_is_a_failure_too() {
+    let shop = Shop::open().await;
+    shop.yba.fail_next_backup_without_row(&shop.yba.universe(), "Invalid Keyspaces or no tables to backup");
+    let (code, message) = failure(&shop.run("full").await);
+    assert_eq!(code, ErrorCode::BackupFailed);
+    assert!(message.contains("no tables to backup"), "{message}");
+}
+
+#[tokio::test]
+async fn a_universe_locked_by_an_upgrade_is_waited_for() {
+    let shop = Shop::open().await;
+    shop.yba.lock_universe(&shop.yba.universe(), "SoftwareUpgrade");
+    let batch = shop.orchestrator.submit(BackupRequest::new("full", "20250325")).await.unwrap().batch;
+    while shop.yba.count(Endpoint::CreateBackup) < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    shop.yba.unlock_universe(&shop.yba.universe());
+    let record = shop.orchestrator.wait(&batch, Some(Duration::from_secs(30))).await.unwrap();
+    assert_eq!(record.status(), TrackerStatus::Success, "{record:?}");
+    assert_eq!(shop.started(), 1);
+}
+
+#[tokio::test]
+async fn a_restart_of_yba_in_the_middle_is_survived() {
+    let shop = Shop::open().await;
+    shop.yba.set_task_duration(Duration::from_millis(300));
+    shop.yba.set_resume_delay(Duration::from_millis(50));
+    let batch = shop.orchestrator.submit(BackupRequest::new("full", "20250325")).await.unwrap().batch;
+    while shop.yba.count(Endpoint::GetTask) < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    shop.yba.restart();
+    let record = shop.orchestrator.wait(&batch, Some(Duration::from_secs(30))).await.unwrap();
+    assert_eq!(record.status(), TrackerStatus::Success, "{record:?}");
+    assert_eq!(shop.started(), 1);
+}
+
+#[tokio::test]
+async fn a_standby_is_not_believed_when_it_knows_nothing() {
+    let shop = Shop::open().await;
+    shop.yba.script(Endpoint::CreateBackup, Fault::DropAfterAcceptance);
+    // What answers the look-ups at first is a standby that never heard of the task.
+    shop.yba.script(
+        Endpoint::ListTasks,
+        Fault::Status { code: 200, body: "[]".into(), content_type: "application/json".into() }.times(8),
+    );
+    shop.yba.script(Endpoint::HaLeader, Fault::status(404, "YBA instance is HA follower").times(8));
+    let record = shop.run("full").await;
+    assert_eq!(record.status(), TrackerStatus::Success);
+    assert_eq!((shop.started(), record.attempts.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn without_the_marker_a_lost_answer_is_found_by_its_backup_row() {
+    let shop = Shop::open().await;
+    shop.yba.disable_correlation();
+    shop.yba.script(Endpoint::CreateBackup, Fault::DropAfterAcceptance);
+    let record = shop.run("full").await;
+    assert_eq!(record.status(), TrackerStatus::Success, "{record:?}");
+    assert_eq!((shop.started(), record.attempts.len()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_cancelled_backup_is_aborted_at_yba() {
+    let shop = Shop::open().await;
+    shop.yba.hang_next_backup(&shop.yba.universe());
+    let batch = shop.orchestrator.submit(BackupRequest::new("full", "20250325")).await.unwrap().batch;
+    while shop.yba.count(Endpoint::GetTask) < 3 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert!(shop.orchestrator.cancel(&batch).await.unwrap());
+    let record = shop.orchestrator.wait(&batch, Some(Duration::from_secs(30))).await.unwrap();
+    assert_eq!(failure(&record).0, ErrorCode::Cancelled);
+    assert_eq!(shop.yba.count(Endpoint::AbortTask), 1);
+    assert_eq!(shop.yba.backups()[0].state, BackupState::Stopped);
+}
+
+/// Final answers to the POST, with the code that each becomes.
+#[tokio::test]
+async fn refusals_keep_their_text_and_get_their_code() {
+    let cases = [
+        (Fault::status(400, "Please provide time unit for backup expiry"), ErrorCode::YbaRejected),
+        (Fault::plain(401, "Unable To Authenticate User"), ErrorCode::YbaUnauthorized),
+        (Fault::plain(403, "User doesn't have access"), ErrorCode::YbaUnauthorized),
+        (Fault::status(404, "no such thing"), ErrorCode::YbaRejected),
+        (Fault::status(409, "a conflict of another kind"), ErrorCode::YbaRejected),
+        (Fault::status(400, "No previous successful backup found"), ErrorCode::NoBaseBackup),
+    ];
+    for (fault, expected) in cases {
+        let shop = Shop::open().await;
+        shop.yba.script(Endpoint::CreateBackup, fault.clone());
+        let (code, message) = failure(&shop.run("full").await);
+        assert_eq!(code, expected, "{fault:?}: {message}");
+        let Fault::Status { body, .. } = fault else { unreachable!() };
+        let words = body.trim_start_matches("{\"error\":\"").split('"').next().unwrap();
+        assert!(message.contains(words), "{message} does not hold {words}");
+        assert_eq!((shop.started(), shop.yba.count(Endpoint::CreateBackup)), (0, 1));
+    }
+}
+
+/// The fault matrix: every fault, at every call of the path, once and three times in a row. Whatever happens on the way,
+/// one backup is started, it is found, and the record says so.
+#[tokio::test]
+async fn no_fault_on_the_way_loses_or_doubles_a_backup() {
+    let faults = [
+        Fault::Delay(Duration::from_millis(40)),
+        Fault::DropBeforeAcceptance,
+        Fault::DropAfterAcceptance,
+        Fault::status(500, "internal"),
+        Fault::plain(503, "YBA is shutting down"),
+        Fault::Truncated,
+        Fault::Html,
+        Fault::Reset,
+        Fault::Unreadable200,
+    ];
+    let steps = [
+        Endpoint::CreateBackup,
+        Endpoint::GetTask,
+        Endpoint::BackupsOfTask,
+        Endpoint::ListTasks,
+        Endpoint::HaLeader,
+    ];
+    for fault in &faults {
+        for step in steps {
+            for times in [1, 3] {
+                let shop = Shop::open().await;
+                if matches!(step, Endpoint::ListTasks | Endpoint::HaLeader) {
+                    // These are only asked after a lost answer.
+                    shop.yba.script(Endpoint::CreateBackup, Fault::DropAfterAcceptance);
+                }
+                shop.yba.script(step, fault.clone().times(times));
+                let record = shop.run("full").await;
+                let story = format!("{fault:?} x{times} at {step:?}: {record:#?}");
+                assert_eq!(record.status(), TrackerStatus::Success, "{story}");
+                assert_eq!(shop.started(), 1, "{story}");
+                assert_eq!(shop.yba.backups()[0].state, BackupState::Completed, "{story}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_legacy_url_is_used_as_given_and_left_when_real_yba_has_no_such_route() {
+    let shop = Shop::open().await;
+    let base = format!("{}/api/v1/customers/{}", shop.yba.url(), shop.yba.customer());
+    let mut full =
+        BackupTarget::new("full", "yba", shop.yba.universe().as_str(), shop.yba.storage_config().as_str());
+    full.legacy_urls.full_backup = Some(format!("{base}/backups"));
+    let mut incr = full.clone();
+    incr.key = "incr".into();
+    incr.strategy = "INCREMENTAL".into();
+    incr.legacy_urls.incremental_backup = Some(format!("{base}/backups/incremental"));
+    incr.legacy_urls.last_backup = Some(format!("{base}/backups?limit=1&direction=DESC"));
+    let instances = YbaInstances::one("yba", shop.yba.client());
+    let orchestrator = Orchestrator::builder()
+        .resolver(FixedTargets::new([full, incr], []).unwrap())
+        .store(Arc::new(InMemoryStore::new(Arc::new(SystemClock::new()))))
+        .strategy(FullBackup::new(instances.clone()))
+        .strategy(IncrementalBackup::new(instances))
+        .settings(in_a_hurry())
+        .start();
+    let shop = Shop { yba: shop.yba, orchestrator };
+    assert_eq!(shop.run("full").await.status(), TrackerStatus::Success);
+    for _ in 0..2 {
+        let record = shop.run("incr").await;
+        assert_eq!(record.status(), TrackerStatus::Success, "{:?}", record.failure);
+    }
+    let unknown = shop.yba.requests_to(Endpoint::Unknown);
+    assert_eq!(unknown.len(), 2, "each absent route is asked once: {unknown:?}");
+}
