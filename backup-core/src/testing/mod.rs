@@ -2,9 +2,9 @@
 //!
 //! * [`ManualClock`]: time that a test moves.
 //! * [`InMemoryStore`]: a real [`TrackingStore`](crate::TrackingStore) without a database.
-//! * [`mod@conformance`]: the store's contract as test functions.
+//! * `conformance`: the store's contract as test functions.
 //! * [`ScriptedStrategy`]: a strategy that answers what a test says.
-//! * [`mod@fixtures`]: samples.
+//! * `fixtures`: samples.
 
 mod clock;
 pub mod conformance;
