@@ -1,0 +1,207 @@
+//! The settings: typed, with defaults, read from every source at once and checked together.
+//!
+//! Precedence, the weakest first: defaults, the file (base documents, then those of the active profiles), the
+//! environment, flags.
+
+mod categories;
+mod datasource;
+mod instance;
+mod logging;
+mod orchestrator;
+mod server;
+mod target;
+mod yba;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use self::datasource::{DatasourceSettings, DatasourceUrl, PoolSettings, RetrySettings, SslMode};
+pub use self::instance::InstanceSettings;
+pub use self::logging::{LogFormat, LoggingSettings};
+pub use self::orchestrator::OrchestratorSettings;
+pub use self::server::{AuthSettings, ServerSettings};
+pub use self::target::{
+    CategoryType, Completion, Connection, OnMissingBase, OnUnknown, TableType, TargetSettings, TargetState,
+};
+pub use self::yba::YbaSettings;
+use crate::environment::Environment;
+use crate::explain::Explanation;
+use crate::fault::{ConfigError, Fault, Faults, Warning};
+use crate::file::tree::{Leaf, Map, Node};
+use crate::file::{self, File};
+use crate::origin::Origin;
+use crate::reader::{Key, Reader};
+
+/// Larger than any configuration; a wrong path must not fill the memory.
+const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What settings are loaded from.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// The file that `--config` names; without it `BACKUP_CONFIG` may name one, and none is needed.
+    pub file: Option<PathBuf>,
+    /// The environment.
+    pub environment: Environment,
+    /// Flags: dotted keys and their values, taken as they are.
+    pub overrides: Vec<(String, String)>,
+}
+
+impl fmt::Debug for Sources {
+    /// Values of the environment and of flags may be secrets; only names are shown.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let overrides: Vec<_> = self.overrides.iter().map(|(key, _)| key).collect();
+        f.debug_struct("Sources")
+            .field("file", &self.file)
+            .field("environment", &self.environment)
+            .field("overrides", &overrides)
+            .finish()
+    }
+}
+
+/// Everything that is configured, resolved and checked.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// `application.name` (Spring's `spring.application.name`, `APPLICATION_NAME`): how the service calls itself.
+    pub application_name: String,
+    /// The active profiles.
+    pub profiles: Vec<String>,
+    /// `yba.*`: what all calls to YBA have in common.
+    pub yba: YbaSettings,
+    /// `yba.instances.*`, and those derived from the URLs of targets; only complete ones.
+    pub instances: BTreeMap<String, InstanceSettings>,
+    /// `yba.databases.*`: what can be backed up, in the order of the keys.
+    pub targets: Vec<TargetSettings>,
+    /// `datasource.*`: where records are kept.
+    pub datasource: DatasourceSettings,
+    /// `server.*`: the HTTP service.
+    pub server: ServerSettings,
+    /// `logging.*`.
+    pub logging: LoggingSettings,
+    /// `orchestrator.*`: how backups are followed.
+    pub orchestrator: OrchestratorSettings,
+    explanation: Explanation,
+    warnings: Vec<Warning>,
+}
+
+impl Settings {
+    /// Loads the settings, or says everything that is wrong with them.
+    ///
+    /// # Errors
+    ///
+    /// A named file that cannot be read, text that is no YAML, or settings that are wrong: all of them at once.
+    pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
+        let (name, text) = match named_file(sources) {
+            Some((path, named_by)) => (path.display().to_string(), read_file(&path, named_by)?),
+            None => ("(no file)".to_owned(), String::new()),
+        };
+        Self::from_text(&name, &text, &sources.environment, &sources.overrides)
+    }
+
+    /// The same for a text that is no file; `name` stands for it in faults.
+    ///
+    /// # Errors
+    ///
+    /// As [`load`](Self::load), for the text.
+    pub fn from_text(
+        name: &str,
+        text: &str,
+        environment: &Environment,
+        overrides: &[(String, String)],
+    ) -> Result<Self, ConfigError> {
+        let mut faults = Vec::new();
+        let flags = flags(overrides, &mut faults);
+        let file = file::read(name, text, &flags, environment, &mut faults)?;
+        let mut reader = Reader::new(&flags, environment, &file);
+        reader.faults = faults;
+        let settings = Self::read(&mut reader, &file);
+        reader.refuse_unknown();
+        let Reader { rows, mut faults, warnings, .. } = reader;
+        if faults.is_empty() {
+            return Ok(Self { explanation: Explanation { rows }, warnings, ..settings });
+        }
+        faults.sort_by_key(|fault| fault.origin.as_ref().and_then(Origin::line).unwrap_or(usize::MAX));
+        faults.dedup();
+        Err(Faults(faults).into())
+    }
+
+    fn read(reader: &mut Reader<'_>, file: &File) -> Self {
+        reader.know("spring.profiles.active");
+        if let Some(origin) = &file.chosen_by {
+            reader.row("spring.profiles.active", file.profiles.join(", "), origin.clone());
+        }
+        let name = Key::from("application.name").or("spring.application.name");
+        let application_name = reader.setting(name, "yugabytedb-backup".to_owned());
+        let yba = YbaSettings::read(reader);
+        let mut instances = instance::read_all(reader, &yba);
+        let targets = target::read_all(reader, &yba, &mut instances);
+        categories::check(reader, &targets);
+        Self {
+            application_name,
+            profiles: file.profiles.clone(),
+            yba,
+            instances: instances.complete,
+            targets,
+            datasource: DatasourceSettings::read(reader),
+            server: ServerSettings::read(reader),
+            logging: LoggingSettings::read(reader),
+            orchestrator: OrchestratorSettings::read(reader),
+            explanation: Explanation::default(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// Every setting with its value and its origin; secrets are masked.
+    pub fn explain(&self) -> &Explanation {
+        &self.explanation
+    }
+
+    /// What works, and what somebody should know about.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The target with this key, compared as keys are: without regard to case, `-` and `_`.
+    pub fn target(&self, key: &str) -> Option<&TargetSettings> {
+        let key = file::tree::canonical(key);
+        self.targets.iter().find(|target| file::tree::canonical(&target.key) == key)
+    }
+}
+
+fn named_file(sources: &Sources) -> Option<(PathBuf, &'static str)> {
+    let flag = sources.file.clone().map(|path| (path, "--config"));
+    flag.or_else(|| {
+        sources.environment.filled("BACKUP_CONFIG").map(|path| (PathBuf::from(path), "BACKUP_CONFIG"))
+    })
+}
+
+fn read_file(path: &Path, named_by: &'static str) -> Result<String, ConfigError> {
+    let read = || {
+        let length = std::fs::metadata(path)?.len();
+        if length > MAX_FILE_BYTES {
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than any configuration"));
+        }
+        std::fs::read_to_string(path)
+    };
+    read().map_err(|source| ConfigError::Unreadable { path: path.to_owned(), named_by, source })
+}
+
+/// Flags as a tree, so that they are found in every spelling too. The last of two wins.
+fn flags(overrides: &[(String, String)], faults: &mut Vec<Fault>) -> Map {
+    let mut flags = Map::default();
+    for (key, value) in overrides {
+        let mut flag = Map::default();
+        let leaf = Leaf { text: Some(value.clone()), origin: Origin::Flag };
+        match flag.insert(key, Origin::Flag, Node::Leaf(leaf)) {
+            Ok(()) => flags.merge(flag),
+            Err(_) => faults.push(Fault::new(
+                key,
+                Origin::Flag,
+                "is no key: a part is empty, or there are too many",
+            )),
+        }
+    }
+    flags
+}

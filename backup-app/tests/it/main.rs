@@ -1,0 +1,11 @@
+//! The configuration as operators meet it: files, variables, flags, and everything that can be wrong with them.
+
+mod faults;
+mod instances;
+mod original_environment;
+mod precedence;
+mod robustness;
+mod secrets;
+mod spring_file;
+mod support;
+mod warnings;
