@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::ids::{InstanceName, StorageConfigId, TargetKey, UniverseId};
+use crate::ids::{BackupId, InstanceName, StorageConfigId, TargetKey, UniverseId};
 
 /// A database that can be backed up, resolved and checked. It holds no secret: tokens belong to the
 /// instance's client.
@@ -29,6 +29,8 @@ pub struct BackupTarget {
     pub db_name: Option<String>,
     /// How long YBA keeps the backup (`timeBeforeDelete`); `None`: for ever.
     pub retention: Option<Duration>,
+    /// The full backup that every increment builds on; `None`: the newest one that fits.
+    pub base: Option<BackupId>,
     /// What an increment does without a usable base.
     pub on_missing_base: OnMissingBase,
     /// What to do when nobody can tell whether a POST started a backup.
@@ -60,6 +62,7 @@ impl BackupTarget {
             keyspaces: Vec::new(),
             db_name: None,
             retention: None,
+            base: None,
             on_missing_base: OnMissingBase::Fail,
             on_unknown: OnUnknown::Fail,
             deadline: Duration::from_hours(24),

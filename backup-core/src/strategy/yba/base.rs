@@ -20,9 +20,13 @@ impl YbaInstances {
     pub(in crate::strategy) async fn base(&self, target: &BackupTarget) -> Result<Base, NoAnswer> {
         let instance = self.of(target)?;
         let now = self.clock.now();
-        let base = match instance.last_at_legacy_url(target).await? {
-            Some(last) => instance.head_of(last, target, now).await?,
-            None => instance.newest_head(target, now).await?,
+        let base = if let Some(named) = &target.base {
+            let named = Last { backup: Some((named.as_str().into(), None)) };
+            instance.head_of(named, target, now).await?
+        } else if let Some(last) = instance.last_at_legacy_url(target).await? {
+            instance.head_of(last, target, now).await?
+        } else {
+            instance.newest_head(target, now).await?
         };
         if base.is_err() {
             instance.must_lead().await?;
@@ -31,7 +35,7 @@ impl YbaInstances {
     }
 }
 
-/// What a legacy `last-backup-url` said.
+/// What a legacy `last-backup-url` said, or the configuration.
 struct Last {
     backup: Option<(yba_client::BackupId, Option<BackupState>)>,
 }
@@ -53,7 +57,7 @@ impl Instance {
         }
     }
 
-    /// The head of the chain that a legacy URL named.
+    /// The head of the chain of a backup that was named.
     async fn head_of(&self, last: Last, target: &BackupTarget, now: DateTime<Utc>) -> Result<Base, NoAnswer> {
         let Some((id, state)) = last.backup else { return Ok(Err("there is no backup yet".to_owned())) };
         match self.client.backups().get(&id).await {
@@ -67,7 +71,7 @@ impl Instance {
             Err(error) if error.is_not_found() => match state {
                 Some(BackupState::Completed) => Ok(Ok(id.as_str().into())),
                 Some(state) => Ok(Err(format!("the last backup {id} is {state}"))),
-                None => Ok(Err(format!("the state of the last backup {id} is not known"))),
+                None => Ok(Err(format!("YBA does not know the backup {id}"))),
             },
             Err(error) => Err(no_answer(&error)),
         }
