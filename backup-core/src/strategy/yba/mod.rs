@@ -85,6 +85,11 @@ impl YbaInstances {
         Self::builder().instance(name, client).build()
     }
 
+    /// The names of all instances, in order.
+    pub fn names(&self) -> impl Iterator<Item = &InstanceName> {
+        self.instances.keys()
+    }
+
     /// The client of an instance.
     pub fn client(&self, name: &InstanceName) -> Option<&YbaClient> {
         self.instances.get(name).map(|instance| &instance.client)
