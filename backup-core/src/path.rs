@@ -124,7 +124,7 @@ impl Path {
         let Some(strategy) = self.strategies.get(&target.strategy) else {
             return record.fail(no_strategy(&target.strategy), self.clock.now());
         };
-        match strategy.plan(target).await {
+        match strategy.plan(target, record.business_date).await {
             Ok(plan) => {
                 tracing::info!(strategy = plan.strategy, reason = plan.reason, "planned");
                 record.set_plan(plan);

@@ -1,6 +1,7 @@
 //! A full backup: the head of a new chain.
 
 use async_trait::async_trait;
+use chrono::NaiveDate;
 
 use super::{
     BackupStrategy, FULL, Found, NoAnswer, Observation, PlanError, Start, YbaInstances, yba::create_backup,
@@ -30,7 +31,7 @@ impl BackupStrategy for FullBackup {
         FULL
     }
 
-    async fn plan(&self, _target: &BackupTarget) -> Result<Plan, PlanError> {
+    async fn plan(&self, _target: &BackupTarget, _business_date: NaiveDate) -> Result<Plan, PlanError> {
         Ok(Plan {
             strategy: FULL.to_owned(),
             base: None,

@@ -1,6 +1,7 @@
 //! An incremental backup: builds on the newest completed member of a chain, named by the chain's full backup.
 
 use async_trait::async_trait;
+use chrono::NaiveDate;
 
 use super::{
     BackupStrategy, FULL, Found, INCREMENTAL, NoAnswer, Observation, PlanError, Start, YbaInstances,
@@ -33,7 +34,7 @@ impl BackupStrategy for IncrementalBackup {
     }
 
     /// The base is looked for right before each POST: what was completed an hour ago may be gone.
-    async fn plan(&self, target: &BackupTarget) -> Result<Plan, PlanError> {
+    async fn plan(&self, target: &BackupTarget, _business_date: NaiveDate) -> Result<Plan, PlanError> {
         match self.yba.base(target).await.map_err(PlanError::NoAnswer)? {
             Ok(base) => Ok(Plan {
                 strategy: INCREMENTAL.to_owned(),

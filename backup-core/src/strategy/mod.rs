@@ -8,6 +8,7 @@ mod incremental;
 mod yba;
 
 use async_trait::async_trait;
+use chrono::NaiveDate;
 use serde_json::Value;
 
 pub use self::{
@@ -42,12 +43,13 @@ pub trait BackupStrategy: Send + Sync + 'static {
     /// The name under which targets and plans refer to it.
     fn name(&self) -> &str;
 
-    /// Decides what to post, and why. Nothing is started.
+    /// Decides what to post for this business date, and why. Nothing is started. The plan may name another strategy,
+    /// which then does the rest.
     ///
     /// # Errors
     ///
     /// [`PlanError::Refused`] when it must not be posted; [`PlanError::NoAnswer`] when nobody can say now.
-    async fn plan(&self, target: &BackupTarget) -> Result<Plan, PlanError>;
+    async fn plan(&self, target: &BackupTarget, business_date: NaiveDate) -> Result<Plan, PlanError>;
 
     /// Sends the one request of this attempt.
     async fn start(&self, target: &BackupTarget, plan: &Plan, attempt: &Attempt) -> Start;

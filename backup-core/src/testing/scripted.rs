@@ -6,6 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use chrono::NaiveDate;
 use serde_json::json;
 
 use crate::{
@@ -117,7 +118,7 @@ impl BackupStrategy for ScriptedStrategy {
         FULL
     }
 
-    async fn plan(&self, _target: &BackupTarget) -> Result<Plan, PlanError> {
+    async fn plan(&self, _target: &BackupTarget, _business_date: NaiveDate) -> Result<Plan, PlanError> {
         self.lock().plans.pop_front().unwrap_or_else(|| Ok(super::fixtures::plan()))
     }
 

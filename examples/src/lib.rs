@@ -1,1 +1,0 @@
-//! Programs are in the `*.rs` files beside this folder.
