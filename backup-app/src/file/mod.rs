@@ -8,6 +8,7 @@ mod yaml;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use self::placeholder::PlaceholderError;
 use self::tree::{Map, Node};
 use self::yaml::Document;
 use crate::environment::Environment;
@@ -85,14 +86,14 @@ fn texts(node: &Node) -> Option<Vec<String>> {
 fn accepts(expressions: &[String], active: &[String], environment: &Environment) -> Option<bool> {
     let mut accepted = false;
     for expression in expressions {
-        accepted |= profile::accepts(&filled(expression, environment)?, active)?;
+        accepted |= profile::accepts(&filled(expression, environment).ok()?, active)?;
     }
     Some(accepted)
 }
 
-fn filled(text: &str, environment: &Environment) -> Option<String> {
+fn filled(text: &str, environment: &Environment) -> Result<String, PlaceholderError> {
     let mut lookup = |name: &str| Ok(environment.get(name).map(str::to_owned));
-    placeholder::fill(text, &mut lookup).ok().map(|filled| filled.text)
+    placeholder::fill(text, &mut lookup).map(|filled| filled.text)
 }
 
 /// A flag, then the environment, then the file.
@@ -111,13 +112,15 @@ fn active_profiles(
         }
     }
     let Some(entry) = tree.get(ACTIVE) else { return (Vec::new(), None) };
-    let chosen: Option<Vec<_>> =
-        texts(&entry.node).unwrap_or_default().iter().map(|text| filled(text, environment)).collect();
-    let Some(chosen) = chosen else {
-        faults.push(Fault::new(ACTIVE, entry.origin.clone(), "holds a placeholder without value"));
-        return (Vec::new(), None);
-    };
-    (names(&chosen), Some(entry.origin.clone()))
+    let written = texts(&entry.node).unwrap_or_default();
+    let chosen: Result<Vec<_>, _> = written.iter().map(|text| filled(text, environment)).collect();
+    match chosen {
+        Ok(chosen) => (names(&chosen), Some(entry.origin.clone())),
+        Err(error) => {
+            faults.push(Fault::new(ACTIVE, entry.origin.clone(), error.to_string()));
+            (Vec::new(), None)
+        }
+    }
 }
 
 fn names(texts: &[String]) -> Vec<String> {

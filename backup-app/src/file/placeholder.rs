@@ -2,6 +2,8 @@
 //!
 //! `\${` writes the two characters themselves. Values are taken as they are: nothing inside them is expanded.
 
+use std::fmt;
+
 /// Deeper than any file that a person wrote.
 const MAX_DEPTH: usize = 16;
 
@@ -20,6 +22,20 @@ pub(crate) enum PlaceholderError {
     Malformed,
     /// The lookup itself failed, and says why.
     Lookup(String),
+}
+
+impl fmt::Display for PlaceholderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { variable } => {
+                write!(f, "the environment variable {variable} is not set, and the placeholder has no default")
+            }
+            Self::Malformed => f.write_str(
+                "holds a malformed placeholder; write ${NAME}, ${NAME:default}, or \\${ for the characters themselves",
+            ),
+            Self::Lookup(complaint) => f.write_str(complaint),
+        }
+    }
 }
 
 /// What a lookup answers: a value, nothing, or a complaint.

@@ -19,7 +19,7 @@ use crate::environment::Environment;
 use crate::explain::Row;
 use crate::fault::{Fault, Warning};
 use crate::file::File;
-use crate::file::placeholder::{self, PlaceholderError};
+use crate::file::placeholder;
 use crate::file::tree::{Leaf, Map, Node, canonical_path};
 use crate::origin::Origin;
 
@@ -117,7 +117,7 @@ impl<'s> Reader<'s> {
     pub(crate) fn list(&mut self, key: impl Into<Key>) -> Vec<String> {
         let key = key.into();
         let Some(found) = self.find(&key) else { return Vec::new() };
-        let items = items(found.texts, found.is_list);
+        let items = items(&found.texts, found.is_list);
         self.row(&key.path, items.join(", "), found.origin);
         items
     }
@@ -201,7 +201,7 @@ impl<'s> Reader<'s> {
 
     fn in_flags(&self, path: &str) -> Option<Found> {
         match &self.flags.get(path)?.node {
-            Node::Leaf(Leaf { text: Some(text), origin }) if !text.is_empty() => {
+            Node::Leaf(Leaf { text: Some(text), origin }) if is_filled(text) => {
                 Some(Found { texts: vec![text.clone()], is_list: false, origin: origin.clone() })
             }
             _ => None,
@@ -214,7 +214,7 @@ impl<'s> Reader<'s> {
         let free = variables.iter().filter(|name| !self.belongs_to_the_file(name)).cloned();
         let mut names = variables_of(path).into_iter().chain(free);
         names.find_map(|name| {
-            let text = self.environment.filled(&name)?.to_owned();
+            let text = self.environment.get(&name).filter(|text| is_filled(text))?.to_owned();
             Some(Found { texts: vec![text], is_list: false, origin: Origin::variable(name) })
         })
     }
@@ -260,28 +260,19 @@ impl<'s> Reader<'s> {
             Ok(environment.get(name).map(str::to_owned))
         };
         match placeholder::fill(text, &mut lookup) {
-            Ok(filled) if filled.text.is_empty() => None,
+            Ok(filled) if !is_filled(&filled.text) => None,
             Ok(filled) => Some((filled.text, leaf.origin.clone().with_variables(filled.variables))),
             Err(error) => {
-                self.faults.push(Fault::new(path, leaf.origin.clone(), complaint(error)));
+                self.faults.push(Fault::new(path, leaf.origin.clone(), error.to_string()));
                 None
             }
         }
     }
 }
 
-fn complaint(error: PlaceholderError) -> String {
-    match error {
-        PlaceholderError::Missing { variable } => {
-            format!("the environment variable {variable} is not set, and the placeholder has no default")
-        }
-        PlaceholderError::Malformed => {
-            "holds a malformed placeholder; write ${NAME}, ${NAME:default}, or \\${ for the \
-                                        characters themselves"
-                .to_owned()
-        }
-        PlaceholderError::Lookup(complaint) => complaint,
-    }
+/// Blanks set nothing: an id or a token of blanks is always a mistake of a template.
+fn is_filled(text: &str) -> bool {
+    !text.trim().is_empty()
 }
 
 fn shadowed(own: &str, other: &str) -> Warning {
@@ -289,12 +280,11 @@ fn shadowed(own: &str, other: &str) -> Warning {
     Warning { key: own.to_owned(), origin: None, message }
 }
 
-fn items(texts: Vec<String>, is_list: bool) -> Vec<String> {
-    if is_list {
-        return texts;
-    }
-    let parts = texts.iter().flat_map(|text| text.split(','));
-    parts.map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+/// The items of a list, or the parts of one text with commas.
+fn items(texts: &[String], is_list: bool) -> Vec<String> {
+    let split = |text| if is_list { vec![text] } else { str::split(text, ',').collect() };
+    let parts = texts.iter().flat_map(|text| split(text.as_str())).map(str::trim);
+    parts.filter(|part| !part.is_empty()).map(str::to_owned).collect()
 }
 
 fn contains_relaxed(names: &[String], name: &str) -> bool {

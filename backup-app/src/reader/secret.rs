@@ -82,7 +82,10 @@ impl Reader<'_> {
     fn accept(&mut self, path: &str, found: Found, several: bool) -> Vec<SecretString> {
         let Found { texts, is_list, origin } = found;
         let texts = match (several, is_list) {
-            (true, _) => items(texts.iter().map(|text| text.replace(['\r', '\n'], ",")).collect(), is_list),
+            (true, _) => {
+                let lines: Vec<_> = texts.iter().map(|text| text.replace(['\r', '\n'], ",")).collect();
+                items(&lines, is_list)
+            }
             (false, false) => texts,
             (false, true) => {
                 self.faults.push(Fault::new(path, origin, "expects one value, not a list"));

@@ -5,6 +5,8 @@
 
 mod categories;
 mod datasource;
+mod datasource_url;
+mod drafts;
 mod instance;
 mod logging;
 mod orchestrator;
@@ -17,7 +19,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use self::datasource::{DatasourceSettings, DatasourceUrl, PoolSettings, RetrySettings, SslMode};
+pub use self::datasource::{DatasourceSettings, PoolSettings, RetrySettings, SslMode};
+pub use self::datasource_url::DatasourceUrl;
 pub use self::instance::InstanceSettings;
 pub use self::logging::{LogFormat, LoggingSettings};
 pub use self::orchestrator::OrchestratorSettings;
@@ -136,7 +139,7 @@ impl Settings {
         let application_name = reader.setting(name, "yugabytedb-backup".to_owned());
         let yba = YbaSettings::read(reader);
         let mut instances = instance::read_all(reader, &yba);
-        let targets = target::read_all(reader, &yba, &mut instances);
+        let targets = drafts::read_all(reader, &yba, &mut instances);
         categories::check(reader, &targets);
         Self {
             application_name,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use backup_app::settings::TargetState;
 use backup_app::{Environment, Settings, Sources};
 
 use crate::support::{db1, faults, file, load, target};
@@ -48,6 +49,22 @@ fn a_placeholder_without_value_names_key_variable_and_line() {
       yba.databases.db1.api-token (application.yml:4): the environment variable MY_TOKEN is not set, and the placeholder has no default
       server.port (application.yml:5): the environment variable OTHER_PORT is not set, and the placeholder has no default
     ");
+}
+
+#[test]
+fn a_profile_that_no_variable_names_is_a_fault() {
+    insta::assert_snapshot!(faults("spring.profiles.active: ${STAGE}\n", &[]), @"
+    the configuration has a fault:
+      spring.profiles.active (application.yml:1): the environment variable STAGE is not set, and the placeholder has no default
+    ");
+}
+
+#[test]
+fn blanks_set_nothing() {
+    let text = file(&[target("db1", "").replace("t-0123456789", "'  '")]);
+    let settings = load(&text, &[("YBA_UNIVERSE_UUID", "  ")], &[]).unwrap();
+    let TargetState::HalfSet { missing } = &settings.targets[0].state else { panic!() };
+    assert_eq!(missing, &["yba.databases.db1.api-token"]);
 }
 
 #[test]

@@ -1,0 +1,308 @@
+//! From settings to a running orchestrator: the one place where store, resolver, strategies and clients meet.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use backup_core::{
+    BackupStrategy, BackupTarget, FixedTargets, IncompleteTarget, InstanceName, LegacyUrls, Orchestrator,
+    OrchestratorBuilder, ResolveError, TrackingStore,
+    strategy::{FullBackup, IncrementalBackup, YbaInstances},
+};
+use backup_store::{ConnectError, PoolConfig, RetryPolicy, StoreConfig, StoreEvent};
+use secrecy::{ExposeSecret, SecretString};
+use yba_client::YbaClient;
+
+use crate::settings::{
+    Connection, DatasourceSettings, InstanceSettings, OrchestratorSettings, Settings, TargetSettings, TargetState,
+    YbaSettings,
+};
+
+/// What an orchestrator is started for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Takes up whatever is open and nobody follows: the service, and `backup-cli reconcile`.
+    Service,
+    /// Follows only what it was asked for.
+    CommandLine,
+}
+
+/// A running orchestrator and what it was made from.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct App {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The orchestrator.
+    pub orchestrator: Orchestrator,
+    /// The clients of the YBA instances, by name.
+    pub yba: YbaInstances,
+}
+
+/// Why nothing could be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error("the tracking store cannot be used")]
+    Store(#[from] ConnectError),
+    /// A YBA instance cannot be addressed.
+    #[error("the YBA instance \"{name}\" cannot be used")]
+    Instance {
+        /// Its name.
+        name: String,
+        /// Why.
+        #[source]
+        source: Box<yba_client::Error>,
+    },
+    /// A file that the configuration names cannot be read.
+    #[error("the CA certificate of the YBA instance \"{name}\" cannot be read from {}", path.display())]
+    Certificate {
+        /// The instance.
+        name: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Two targets answer to one name.
+    #[error(transparent)]
+    Targets(#[from] ResolveError),
+}
+
+impl App {
+    /// Opens the store and starts an orchestrator, on the current tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Store`] when the database cannot be used, after the retries that the settings allow;
+    /// [`StartError::Instance`] and [`StartError::Certificate`] for a client that cannot be made.
+    pub async fn start(settings: Settings, role: Role) -> Result<Self, StartError> {
+        Self::start_with(settings, role, |builder| builder).await
+    }
+
+    /// [`App::start`], with strategies or a clock of one's own.
+    ///
+    /// ```no_run
+    /// # use backup_app::{App, Role, Settings, Sources};
+    /// # async fn example(settings: Settings, mine: impl backup_core::BackupStrategy) -> anyhow::Result<()> {
+    /// let app = App::start_with(settings, Role::Service, |builder| builder.strategy(mine)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`App::start`].
+    pub async fn start_with(
+        settings: Settings,
+        role: Role,
+        adjust: impl FnOnce(OrchestratorBuilder) -> OrchestratorBuilder,
+    ) -> Result<Self, StartError> {
+        let (yba, resolver) = targets_and_clients(&settings)?;
+        let store = open_store(&settings.datasource, &settings.application_name).await?;
+        let builder = Orchestrator::builder()
+            .resolver(resolver)
+            .store(store)
+            .strategy(FullBackup::new(yba.clone()))
+            .strategy(IncrementalBackup::new(yba.clone()))
+            .settings(orchestrator_settings(&settings.orchestrator, role));
+        for target in &settings.targets {
+            if let TargetState::HalfSet { missing } = &target.state {
+                tracing::error!(target = target.key, missing = missing.join(", "), "a target is only half configured");
+            }
+        }
+        Ok(Self { settings: Arc::new(settings), orchestrator: adjust(builder).start(), yba })
+    }
+}
+
+/// Opens the store that the settings name.
+///
+/// # Errors
+///
+/// As [`backup_store::connect`].
+pub async fn open_store(
+    settings: &DatasourceSettings,
+    application_name: &str,
+) -> Result<Arc<dyn TrackingStore>, ConnectError> {
+    backup_store::connect(&store_config(settings, application_name)).await
+}
+
+fn store_config(settings: &DatasourceSettings, _application_name: &str) -> StoreConfig {
+    let mut config = StoreConfig::new(settings.url.expose());
+    config.username.clone_from(&settings.username);
+    config.password.clone_from(&settings.password);
+    config.schema = Some(settings.schema.clone());
+    config.migrate = settings.migrate;
+    let pool = &settings.pool;
+    config.pool = PoolConfig {
+        max_connections: pool.maximum_size,
+        min_connections: pool.minimum_idle,
+        acquire_timeout: pool.connection_timeout,
+        idle_timeout: pool.idle_timeout,
+        max_lifetime: pool.max_lifetime,
+    };
+    let retry = &settings.retry;
+    config.retry = RetryPolicy {
+        connection_tries: retry.max_attempts,
+        first_delay: retry.initial_delay,
+        max_delay: retry.max_delay,
+        ..RetryPolicy::default()
+    };
+    config.observer = Some(Arc::new(|event| match event {
+        StoreEvent::Retry { operation, reason } => {
+            metrics::counter!("database_retry_total", "operation" => operation, "reason" => reason).increment(1);
+        }
+        StoreEvent::RoundTrip { operation } => {
+            metrics::counter!("database_round_trips_total", "operation" => operation).increment(1);
+        }
+        _ => {}
+    }));
+    config
+}
+
+fn orchestrator_settings(settings: &OrchestratorSettings, role: Role) -> backup_core::Settings {
+    let mut core = backup_core::Settings::default();
+    core.lease = settings.lease;
+    core.settle_time = settings.settle_time;
+    core.poll_first = settings.poll_first;
+    core.poll_max = settings.poll_max;
+    core.retry_first = settings.retry_first;
+    core.retry_max = settings.retry_max;
+    core.wait_limit = settings.wait_limit;
+    core.max_attempts = settings.max_attempts;
+    core.concurrency = settings.concurrency as usize;
+    core.max_in_flight = settings.max_in_flight as usize;
+    core.claim_interval = (role == Role::Service).then_some(settings.claim_interval);
+    core.shutdown_timeout = settings.shutdown_timeout;
+    core
+}
+
+/// The targets, and a client for each pair of instance and token that they use.
+fn targets_and_clients(settings: &Settings) -> Result<(YbaInstances, FixedTargets), StartError> {
+    let mut clients: BTreeMap<InstanceName, YbaClient> = BTreeMap::new();
+    let mut ready = Vec::new();
+    let mut incomplete = Vec::new();
+    for (name, instance) in &settings.instances {
+        if let Some(token) = &instance.api_token {
+            clients.insert(name.as_str().into(), client(name, Some(instance), &[], token, &settings.yba)?);
+        }
+    }
+    for target in &settings.targets {
+        match &target.state {
+            TargetState::Ready(connection) => {
+                let name = client_of(target, connection, settings, &mut clients)?;
+                ready.push(backup_target(target, connection, name));
+            }
+            TargetState::HalfSet { missing } => incomplete.push(IncompleteTarget {
+                key: target.key.clone(),
+                category_codes: target.category_codes.clone(),
+                missing: missing.clone(),
+            }),
+        }
+    }
+    let instances = clients.into_iter().fold(YbaInstances::builder(), |all, (name, client)| all.instance(name, client));
+    Ok((instances.build(), FixedTargets::new(ready, incomplete)?))
+}
+
+/// The name of a target's client. A token of its own, or URLs without an instance, need a client of their own.
+fn client_of(
+    target: &TargetSettings,
+    connection: &Connection,
+    settings: &Settings,
+    clients: &mut BTreeMap<InstanceName, YbaClient>,
+) -> Result<InstanceName, StartError> {
+    let instance = connection.instance.as_ref().and_then(|name| Some((name, settings.instances.get(name)?)));
+    if let Some((name, instance)) = instance
+        && instance.api_token.as_ref().is_some_and(|token| same(token, &connection.api_token))
+    {
+        return Ok(name.as_str().into());
+    }
+    let name = match instance {
+        Some((name, _)) => format!("{name}, token of {}", target.key),
+        None => target.key.clone(),
+    };
+    let urls: Vec<&str> = [&target.full_backup_url, &target.incremental_backup_url, &target.last_backup_url]
+        .into_iter()
+        .filter_map(|url| url.as_deref())
+        .collect();
+    let made = client(&name, instance.map(|(_, instance)| instance), &urls, &connection.api_token, &settings.yba)?;
+    clients.insert(name.as_str().into(), made);
+    Ok(name.into())
+}
+
+fn same(left: &SecretString, right: &SecretString) -> bool {
+    left.expose_secret() == right.expose_secret()
+}
+
+/// A client of an instance; without one, for the host of the first URL.
+fn client(
+    name: &str,
+    instance: Option<&InstanceSettings>,
+    urls: &[&str],
+    token: &SecretString,
+    yba: &YbaSettings,
+) -> Result<YbaClient, StartError> {
+    let addresses: Vec<String> = match instance {
+        Some(instance) => instance.base_urls.iter().map(ToString::to_string).collect(),
+        None => urls.iter().take(1).map(|url| origin(url)).collect(),
+    };
+    let mut addresses = addresses.into_iter();
+    let mut builder = YbaClient::builder(addresses.next().unwrap_or_default());
+    for address in addresses {
+        builder = builder.address(address);
+    }
+    for url in urls {
+        builder = builder.allowed_host(origin(url));
+    }
+    if let Some(instance) = instance {
+        builder = builder.customer(instance.customer_uuid.as_str());
+    }
+    builder = builder
+        .token(token.clone())
+        .connect_timeout(yba.connection_timeout)
+        .read_timeout(yba.read_timeout)
+        .retry(yba_client::RetryPolicy { max_attempts: yba.max_retry_attempts, ..yba_client::RetryPolicy::default() });
+    if let Some(path) = instance.map_or(yba.ca_certificate.as_ref(), |instance| instance.ca_certificate.as_ref()) {
+        let pem = std::fs::read(path).map_err(|source| StartError::Certificate {
+            name: name.to_owned(),
+            path: path.clone(),
+            source,
+        })?;
+        builder = builder.ca_certificate(pem);
+    }
+    if instance.map_or(yba.insecure_skip_verify, |instance| instance.insecure_skip_verify) {
+        tracing::warn!(instance = name, "the certificate of this YBA is NOT verified (insecure-skip-verify)");
+        builder = builder.danger_accept_any_certificate();
+    }
+    builder.build().map_err(|source| StartError::Instance { name: name.to_owned(), source: Box::new(source) })
+}
+
+/// Scheme, host and port.
+fn origin(url: &str) -> String {
+    url::Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.origin().ascii_serialization())
+}
+
+fn backup_target(target: &TargetSettings, connection: &Connection, instance: InstanceName) -> BackupTarget {
+    let mut core = BackupTarget::new(
+        target.key.as_str(),
+        instance,
+        connection.universe_uuid.as_str(),
+        connection.storage_config_uuid.as_str(),
+    )
+    .with_strategy(target.category_type.as_str());
+    core.category_codes.clone_from(&target.category_codes);
+    core.table_type = target.table_type.as_str().to_owned();
+    core.keyspaces.clone_from(&target.keyspaces);
+    core.db_name.clone_from(&target.db_name);
+    core.retention = target.expiry;
+    core.base = target.base_backup_uuid.as_deref().map(Into::into);
+    core.on_missing_base = target.on_missing_base;
+    core.on_unknown = target.on_unknown;
+    core.deadline = target.deadline;
+    core.completion = target.completion;
+    core.legacy_urls = LegacyUrls {
+        full_backup: target.full_backup_url.clone(),
+        incremental_backup: target.incremental_backup_url.clone(),
+        last_backup: target.last_backup_url.clone(),
+    };
+    core
+}
