@@ -31,7 +31,7 @@ pub use client::YbaClient;
 pub use config::{Proxy, YbaClientBuilder};
 pub use error::{Busy, Error, ErrorKind, Reach};
 pub use ids::*;
-pub use page::Page;
+pub use page::{Envelope, Page};
 pub use request::Idempotency;
 pub use retry::{Decision, Outcome, RetryPolicy, decide};
 pub use secrecy::{ExposeSecret, SecretString};

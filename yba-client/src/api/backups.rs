@@ -3,16 +3,19 @@
 use futures_util::Stream;
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::task_accepted;
 use crate::{
     client::{Answer, YbaClient, decode},
     error::{Error, Failure},
     ids::{BackupId, RequestId, TaskId, UniverseId},
-    page::Page,
+    page::{self, Page},
     request::Request,
-    types::{Backup, BackupQuery, BackupResp, CommonBackupInfo, CreateBackup, LastBackup, TaskAccepted},
+    types::{
+        Backup, BackupQuery, BackupResp, CommonBackupInfo, CreateBackup, Deletion, EditBackup,
+        KeyspaceSelection, LastBackup, TaskAccepted,
+    },
 };
 
 /// The backups of the customer.
@@ -103,12 +106,11 @@ impl Backups<'_> {
     /// The backup list, page after page.
     pub fn stream(&self, query: BackupQuery) -> impl Stream<Item = Result<BackupResp, Error>> + Send + use<> {
         let client = self.0.clone();
-        crate::page::stream(
-            query.offset,
-            query.limit,
+        page::stream(
+            query,
             |row: &BackupResp| row.common_backup_info.backup_uuid.clone(),
-            move |offset| {
-                let (client, query) = (client.clone(), query.clone().offset(offset));
+            move |query| {
+                let client = client.clone();
                 async move { client.backups().page(&query).await }
             },
         )
@@ -119,6 +121,60 @@ impl Backups<'_> {
         let template = "/api/v1/customers/{customer}/backups/{backup}/list_increments";
         let request = Request::get("backups.increments", template).with("backup", base.as_str());
         self.0.fetch(self.0.scoped(request)).await
+    }
+
+    /// The keyspaces and tables that can be restored from a chain.
+    pub async fn restorable_keyspaces(&self, base: &BackupId) -> Result<Vec<KeyspaceSelection>, Error> {
+        let template = "/api/v1/customers/{customer}/backups/{backup}/restorable_keyspace_tables";
+        let request = Request::get("backups.restorable_keyspaces", template).with("backup", base.as_str());
+        self.0.fetch(self.0.scoped(request)).await
+    }
+
+    /// Changes when a full backup expires, or where it is said to lie.
+    pub async fn edit(&self, backup: &BackupId, change: &EditBackup) -> Result<Backup, Error> {
+        let template = "/api/v1/customers/{customer}/backups/{backup}";
+        let request =
+            Request::new("backups.edit", Method::PUT, template).with("backup", backup.as_str()).json(change);
+        self.0.call(self.0.scoped(request), |answer| read_backup(&answer, decode(&answer)?)).await
+    }
+
+    /// Asks for backups to be deleted, each with its chain.
+    ///
+    /// YBA silently leaves out what it will not delete; the answer tells which.
+    /// `force` forgets a backup even if its files cannot be removed.
+    pub async fn delete(&self, backups: &[BackupId], force: bool) -> Result<Deletion, Error> {
+        #[derive(Deserialize)]
+        struct Tasks {
+            #[serde(default, rename = "ybpTaskList")]
+            tasks: Option<Vec<Entry>>,
+        }
+        #[derive(Deserialize)]
+        struct Entry {
+            #[serde(rename = "taskUUID")]
+            task: TaskId,
+            #[serde(rename = "resourceUUID")]
+            backup: BackupId,
+        }
+        let infos: Vec<Value> = backups.iter().map(|id| json!({"backupUUID": id})).collect();
+        let body = json!({"deleteBackupInfos": infos, "deleteForcefully": force});
+        let empty = backups.is_empty().then(|| "no backup is named".to_owned());
+        let request = Request::post("backups.delete", "/api/v1/customers/{customer}/backups/delete")
+            .checked(empty.map_or(Ok(()), Err))
+            .json(&body);
+        let answer: Tasks = self.0.fetch(self.0.scoped(request)).await?;
+        let entries = answer.tasks.unwrap_or_default();
+        let accepted: Vec<(BackupId, TaskId)> =
+            entries.into_iter().map(|entry| (entry.backup, entry.task)).collect();
+        let left_out = backups.iter().filter(|id| !accepted.iter().any(|(done, _)| done == *id));
+        Ok(Deletion { left_out: left_out.cloned().collect(), accepted })
+    }
+
+    /// Stops a backup made by the older script. For YB-Controller abort the task instead.
+    pub async fn stop(&self, backup: &BackupId) -> Result<(), Error> {
+        let template = "/api/v1/customers/{customer}/backups/{backup}/stop";
+        let request = Request::post("backups.stop", template).with("backup", backup.as_str());
+        let _answer: Value = self.0.fetch(self.0.scoped(request)).await?;
+        Ok(())
     }
 }
 

@@ -1,12 +1,22 @@
 //! The resources of YBA, one file each: a handle, its calls.
 
 mod backups;
+mod customers;
+mod pitr;
+mod restores;
+mod schedules;
 mod session;
+mod storage_configs;
 mod tasks;
 mod universes;
 
 pub use backups::Backups;
+pub use customers::Customers;
+pub use pitr::Pitr;
+pub use restores::Restores;
+pub use schedules::Schedules;
 pub use session::Session;
+pub use storage_configs::StorageConfigs;
 pub use tasks::Tasks;
 pub use universes::Universes;
 

@@ -2,13 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{
-    client::{YbaClient, decode},
-    error::{Error, texts},
+    client::{Answer, YbaClient, decode},
+    error::{Error, Failure, texts},
+    ids::{CustomerId, UserId},
     request::Request,
-    types::{AppVersion, Leadership, SessionInfo},
+    types::{ApiToken, AppVersion, Leadership, SessionInfo},
 };
 
 /// The session of the token.
@@ -66,4 +70,48 @@ impl Session<'_> {
     pub async fn info(&self) -> Result<SessionInfo, Error> {
         self.0.fetch(Request::get("session.info", "/api/v1/session_info")).await
     }
+
+    /// Exchanges e-mail and password for an API token, for a client built without one.
+    ///
+    /// There is one token per user: treat the one in use until now as replaced.
+    pub async fn log_in(&self, email: &str, password: &SecretString) -> Result<ApiToken, Error> {
+        let body = json!({"email": email, "password": password.expose_secret()});
+        let request = Request::post("session.log_in", "/api/v1/api_login").anonymous().json(&body);
+        self.0.call(request, |answer| api_token(&answer)).await
+    }
+
+    /// Makes a new API token for the token's user. **The old one stops working**, for this client too.
+    ///
+    /// `version` is the [`ApiToken::version`] that is expected to be in force; another one refuses.
+    pub async fn regenerate_token(&self, version: Option<i64>) -> Result<ApiToken, Error> {
+        let template = "/api/v1/customers/{customer}/api_token";
+        let mut request = Request::new("session.regenerate_token", Method::PUT, template);
+        if let Some(version) = version {
+            request = request.query("apiTokenVersion", version.to_string());
+        }
+        self.0.call(self.0.scoped(request), |answer| api_token(&answer)).await
+    }
+}
+
+fn api_token(answer: &Answer) -> Result<ApiToken, Failure> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Fields {
+        api_token: String,
+        #[serde(default)]
+        api_token_version: Option<i64>,
+        #[serde(default, rename = "customerUUID")]
+        customer: Option<CustomerId>,
+        #[serde(default, rename = "userUUID")]
+        user: Option<UserId>,
+    }
+    // The parser's words may quote the answer, and with it the token.
+    let fields: Fields = serde_json::from_slice(&answer.body)
+        .map_err(|_| Failure::decode(answer.status, "the answer holds no apiToken"))?;
+    Ok(ApiToken {
+        token: SecretString::from(fields.api_token),
+        version: fields.api_token_version,
+        customer: fields.customer,
+        user: fields.user,
+    })
 }

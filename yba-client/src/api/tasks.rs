@@ -1,5 +1,6 @@
 //! Tasks: everything YBA does takes the shape of one.
 
+use futures_util::Stream;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -7,8 +8,9 @@ use crate::{
     client::{YbaClient, decode},
     error::{Error, Failure},
     ids::{TaskId, UniverseId},
+    page::{self, Page},
     request::Request,
-    types::{AbortAnswer, FailedSubtask, FailedSubtasks, Task, TaskSummary},
+    types::{AbortAnswer, FailedSubtask, FailedSubtasks, Task, TaskQuery, TaskSummary},
 };
 
 /// The tasks of the customer.
@@ -67,5 +69,27 @@ impl Tasks<'_> {
         let request = Request::post("tasks.abort", template).with("task", task.as_str());
         let answer: Message = self.0.fetch(self.0.scoped(request)).await?;
         Ok(AbortAnswer::of(answer.message.as_deref().unwrap_or_default()))
+    }
+
+    /// One page of the tasks; servers since 2.23 only. [`list`](Self::list) works everywhere.
+    pub async fn page(&self, query: &TaskQuery) -> Result<Page<TaskSummary>, Error> {
+        let request = Request::post("tasks.page", "/api/v1/customers/{customer}/tasks_list/page")
+            .safe()
+            .checked(query.validate())
+            .json(query);
+        self.0.fetch(self.0.scoped(request)).await
+    }
+
+    /// The tasks, page after page.
+    pub fn stream(&self, query: TaskQuery) -> impl Stream<Item = Result<TaskSummary, Error>> + Send + use<> {
+        let client = self.0.clone();
+        page::stream(
+            query,
+            |row: &TaskSummary| row.id.clone(),
+            move |query| {
+                let client = client.clone();
+                async move { client.tasks().page(&query).await }
+            },
+        )
     }
 }

@@ -1,6 +1,15 @@
 //! Universes.
 
-use crate::{client::YbaClient, error::Error, ids::UniverseId, request::Request, types::Universe};
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::{
+    client::YbaClient,
+    error::Error,
+    ids::UniverseId,
+    request::Request,
+    types::{Namespace, Table, Universe},
+};
 
 /// The universes of the customer.
 #[derive(Debug)]
@@ -33,5 +42,31 @@ impl Universes<'_> {
         let template = "/api/v1/customers/{customer}/universes/{universe}";
         let request = Request::get("universes.get", template).with("universe", universe.as_str());
         self.0.fetch(self.0.scoped(request)).await
+    }
+
+    /// The keyspaces of a universe.
+    pub async fn namespaces(&self, universe: &UniverseId) -> Result<Vec<Namespace>, Error> {
+        let template = "/api/v1/customers/{customer}/universes/{universe}/namespaces";
+        let request = Request::get("universes.namespaces", template)
+            .with("universe", universe.as_str())
+            .query("includeSystemNamespaces", "false");
+        self.0.fetch(self.0.scoped(request)).await
+    }
+
+    /// The tables of a universe.
+    pub async fn tables(&self, universe: &UniverseId) -> Result<Vec<Table>, Error> {
+        let template = "/api/v1/customers/{customer}/universes/{universe}/tables";
+        let request = Request::get("universes.tables", template).with("universe", universe.as_str());
+        self.0.fetch(self.0.scoped(request)).await
+    }
+
+    /// Allows or forbids backups of a universe, for everybody.
+    pub async fn set_backups_allowed(&self, universe: &UniverseId, allowed: bool) -> Result<(), Error> {
+        let template = "/api/v1/customers/{customer}/universes/{universe}/update_backup_state";
+        let request = Request::new("universes.set_backups_allowed", Method::PUT, template)
+            .with("universe", universe.as_str())
+            .query("markActive", allowed.to_string());
+        let _answer: Value = self.0.fetch(self.0.scoped(request)).await?;
+        Ok(())
     }
 }

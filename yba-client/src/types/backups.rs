@@ -6,8 +6,11 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{TableType, lenient, open_enum};
-use crate::ids::{BackupId, KmsConfigId, ScheduleId, StorageConfigId, TaskId, UniverseId};
+use super::{TableType, lenient, millis, open_enum};
+use crate::{
+    ids::{BackupId, KmsConfigId, ScheduleId, StorageConfigId, TaskId, UniverseId},
+    page::Envelope,
+};
 
 open_enum! {
     /// The state of a backup row.
@@ -204,7 +207,7 @@ impl CreateBackup {
 
     /// How long the backup is kept, counted anew from its completion. The unit is for display.
     pub fn retain(self, time: Duration, unit: TimeUnit) -> Self {
-        self.retain_millis(i64::try_from(time.as_millis()).unwrap_or(i64::MAX), unit)
+        self.retain_millis(millis(time), unit)
     }
 
     /// [`retain`](Self::retain), in milliseconds. 0 keeps the backup for ever.
@@ -592,24 +595,11 @@ pub struct LastBackup {
     pub state: Option<BackupState>,
 }
 
-/// Which backups to list: the body of `POST .../backups/page`.
-///
-/// The list holds full backups only, newest first; increments are asked for per chain.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[must_use]
-pub struct BackupQuery {
-    filter: BackupFilter,
-    sort_by: &'static str,
-    direction: &'static str,
-    pub(crate) offset: i32,
-    pub(crate) limit: i32,
-    need_total_count: bool,
-}
-
+/// Which backups to list.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct BackupFilter {
+#[must_use]
+pub struct BackupFilter {
     #[serde(rename = "universeUUIDList", skip_serializing_if = "Vec::is_empty")]
     universes: Vec<UniverseId>,
     #[serde(rename = "storageConfigUUIDList", skip_serializing_if = "Vec::is_empty")]
@@ -628,25 +618,12 @@ struct BackupFilter {
     date_range_end: Option<String>,
 }
 
-impl Default for BackupQuery {
-    fn default() -> Self {
-        Self {
-            filter: BackupFilter::default(),
-            sort_by: "createTime",
-            direction: "DESC",
-            offset: 0,
-            limit: 50,
-            need_total_count: false,
-        }
-    }
-}
+/// Which backups to list, and how many at a time: the body of `POST .../backups/page`.
+///
+/// The list holds full backups only, newest first; increments are asked for per chain.
+pub type BackupQuery = Envelope<BackupFilter>;
 
 impl BackupQuery {
-    /// Everything, newest first.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
     /// Only this universe; may be given several times.
     pub fn universe(mut self, universe: impl Into<UniverseId>) -> Self {
         self.filter.universes.push(universe.into());
@@ -689,42 +666,68 @@ impl BackupQuery {
         self.filter.date_range_end = Some(to.to_rfc3339_opts(SecondsFormat::Secs, true));
         self
     }
+}
 
-    /// Oldest first.
-    pub fn oldest_first(mut self) -> Self {
-        self.direction = "ASC";
-        self
-    }
+/// A change to a full backup: the body of `PUT .../backups/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use]
+pub struct EditBackup {
+    time_before_delete_from_present_in_millis: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expiry_time_unit: Option<TimeUnit>,
+    #[serde(rename = "storageConfigUUID", skip_serializing_if = "Option::is_none")]
+    storage_config: Option<StorageConfigId>,
+}
 
-    /// Leaves out the first so many.
-    pub fn offset(mut self, offset: i32) -> Self {
-        self.offset = offset;
-        self
-    }
-
-    /// The most entries per page; large pages are slow.
-    pub fn limit(mut self, limit: i32) -> Self {
-        self.limit = limit;
-        self
-    }
-
-    /// Also counts all matches, which costs YBA a query.
-    pub fn with_total(mut self) -> Self {
-        self.need_total_count = true;
-        self
-    }
-
-    /// Says what YBA would refuse, naming the field.
-    ///
-    /// # Errors
-    /// The first fault, in words.
-    pub fn validate(&self) -> Result<(), String> {
-        if self.limit < 1 {
-            return Err("limit must be at least 1".to_owned());
+impl EditBackup {
+    /// Expires this long from **now**.
+    pub fn expire_in(time: Duration, unit: TimeUnit) -> Self {
+        Self {
+            time_before_delete_from_present_in_millis: millis(time),
+            expiry_time_unit: Some(unit),
+            storage_config: None,
         }
-        if self.offset < 0 {
-            return Err("offset is negative".to_owned());
-        }
-        Ok(())
+    }
+
+    /// Never expires.
+    pub fn keep_for_ever() -> Self {
+        Self { time_before_delete_from_present_in_millis: 0, expiry_time_unit: None, storage_config: None }
+    }
+
+    /// Also names another storage config of the same kind; only when the old one is gone or retired.
+    pub fn storage_config(mut self, config: impl Into<StorageConfigId>) -> Self {
+        self.storage_config = Some(config.into());
+        self
+    }
+}
+
+/// What came of asking for deletions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Deletion {
+    /// The task of each backup that was accepted. The task's success only means "queued"; the
+    /// backup is gone when asking for it is answered "not found".
+    pub accepted: Vec<(BackupId, TaskId)>,
+    /// Backups that YBA silently left out: unknown ones, those in progress, completed increments.
+    pub left_out: Vec<BackupId>,
+}
+
+/// The tables of one keyspace, as the restore calls name them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct KeyspaceSelection {
+    /// The keyspace.
+    pub keyspace: String,
+    /// Its tables; empty for all.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub table_names: Vec<String>,
+}
+
+impl KeyspaceSelection {
+    /// The whole keyspace.
+    pub fn all_of(keyspace: impl Into<String>) -> Self {
+        Self { keyspace: keyspace.into(), table_names: Vec::new() }
     }
 }

@@ -5,13 +5,23 @@
 //! status of a task, the id of a backup) are required, so that garbage is an error and not a default.
 
 mod backups;
+mod customers;
 pub(crate) mod lenient;
+mod pitr;
+mod restores;
+mod schedules;
 mod session;
+mod storage_configs;
 mod tasks;
 mod universes;
 
 pub use backups::*;
+pub use customers::*;
+pub use pitr::*;
+pub use restores::*;
+pub use schedules::*;
 pub use session::*;
+pub use storage_configs::*;
 pub use tasks::*;
 pub use universes::*;
 
@@ -76,3 +86,8 @@ macro_rules! open_enum {
     };
 }
 pub(crate) use open_enum;
+
+/// A duration as YBA counts it.
+pub(crate) fn millis(time: std::time::Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}

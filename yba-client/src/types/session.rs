@@ -54,3 +54,17 @@ impl Leadership {
         self != Self::Follower
     }
 }
+
+/// A token that YBA has just given out.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ApiToken {
+    /// The token.
+    pub token: secrecy::SecretString,
+    /// Which of the user's tokens it is; a regeneration may name the one it expects to replace.
+    pub version: Option<i64>,
+    /// The customer of its user.
+    pub customer: Option<CustomerId>,
+    /// Its user.
+    pub user: Option<UserId>,
+}

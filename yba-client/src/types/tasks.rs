@@ -1,11 +1,14 @@
 //! Tasks: states, status answers, list rows, failed subtasks.
 
-use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{lenient, open_enum};
-use crate::ids::{RequestId, TaskId};
+use crate::{
+    ids::{RequestId, TaskId},
+    page::Envelope,
+};
 
 open_enum! {
     /// The state of a task.
@@ -248,4 +251,43 @@ pub struct TaskAccepted {
     pub request_id_echoed: bool,
     /// The answer as it came.
     pub body: Value,
+}
+
+/// Which tasks to list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[must_use]
+pub struct TaskFilter {
+    #[serde(rename = "targetUUIDList", skip_serializing_if = "Vec::is_empty")]
+    targets: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    status: Vec<TaskState>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_range_start: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_range_end: Option<String>,
+}
+
+/// Which tasks to list, and how many at a time. There is no filter by request id.
+pub type TaskQuery = Envelope<TaskFilter>;
+
+impl TaskQuery {
+    /// Only tasks that work on this (a universe, a backup); may be given several times.
+    pub fn target(mut self, target: impl Into<String>) -> Self {
+        self.filter.targets.push(target.into());
+        self
+    }
+
+    /// Only tasks in this state; may be given several times.
+    pub fn state(mut self, state: TaskState) -> Self {
+        self.filter.status.push(state);
+        self
+    }
+
+    /// Only tasks made in this range.
+    pub fn created_between(mut self, from: DateTime<Utc>, to: DateTime<Utc>) -> Self {
+        self.filter.date_range_start = Some(from.to_rfc3339_opts(SecondsFormat::Secs, true));
+        self.filter.date_range_end = Some(to.to_rfc3339_opts(SecondsFormat::Secs, true));
+        self
+    }
 }

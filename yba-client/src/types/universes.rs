@@ -99,3 +99,42 @@ pub struct UserIntent {
     #[serde(default)]
     pub yb_software_version: Option<String>,
 }
+
+/// A keyspace (YSQL: database) of a universe.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Namespace {
+    /// Its id.
+    #[serde(default, rename = "namespaceUUID")]
+    pub namespace_uuid: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// The kind of its tables.
+    #[serde(default)]
+    pub table_type: Option<TableType>,
+}
+
+/// A table of a universe.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct Table {
+    /// Its id, as backups name it.
+    #[serde(default, rename = "tableUUID")]
+    pub table_uuid: Option<String>,
+    /// Its name.
+    pub table_name: String,
+    /// Its keyspace.
+    #[serde(default, rename = "keySpace")]
+    pub keyspace: Option<String>,
+    /// Its kind.
+    #[serde(default)]
+    pub table_type: Option<TableType>,
+    /// `USER_TABLE_RELATION`, `INDEX_TABLE_RELATION`, ... An index cannot be backed up by itself.
+    #[serde(default)]
+    pub relation_type: Option<String>,
+    /// Bytes on disk.
+    #[serde(default, deserialize_with = "lenient::or_default")]
+    pub size_bytes: f64,
+}

@@ -1,0 +1,27 @@
+//! Customers.
+
+use crate::{client::YbaClient, error::Error, request::Request, types::Customer};
+
+/// The customers that the token's user can see.
+#[derive(Debug)]
+pub struct Customers<'a>(&'a YbaClient);
+
+impl YbaClient {
+    /// The customers that the token's user can see.
+    pub fn customers(&self) -> Customers<'_> {
+        Customers(self)
+    }
+}
+
+impl Customers<'_> {
+    /// All of them; usually one.
+    pub async fn list(&self) -> Result<Vec<Customer>, Error> {
+        self.0.fetch(Request::get("customers.list", "/api/v1/customers")).await
+    }
+
+    /// The client's own, with its universes.
+    pub async fn get(&self) -> Result<Customer, Error> {
+        let request = Request::get("customers.get", "/api/v1/customers/{customer}");
+        self.0.fetch(self.0.scoped(request)).await
+    }
+}
