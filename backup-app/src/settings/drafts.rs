@@ -144,7 +144,7 @@ impl Draft {
 
     fn missing_address(&self, reader: &mut Reader<'_>, instances: &Instances) -> Vec<String> {
         match &self.instance {
-            Some(name) if instances.declared(name).is_some() => Vec::new(),
+            Some(name) if instances.complete.contains_key(name) => Vec::new(),
             Some(name) => {
                 let Some(incomplete) = instances.incomplete.get(name) else {
                     self.unknown_instance(reader, name, instances);
@@ -181,11 +181,11 @@ impl Draft {
         instances: &mut Instances,
     ) -> Option<Connection> {
         let declared = self.instance.as_ref().and_then(|name| instances.complete.get(name));
-        let api_token = self.api_token.clone().or_else(|| Some(declared?.api_token.clone()))?;
+        let api_token = self.api_token.clone().or_else(|| declared?.api_token.clone())?;
         let universe_uuid = self.universe_uuid.clone()?;
         let storage_config_uuid = self.storage_config_uuid.clone()?;
         let instance = match &self.instance {
-            Some(name) => instances.with_token(name, &api_token),
+            Some(name) => Some(name.clone()),
             None => self.implied(reader, yba, instances, &api_token),
         };
         Some(Connection { instance, api_token, universe_uuid, storage_config_uuid })

@@ -17,8 +17,8 @@ pub struct InstanceSettings {
     pub base_urls: Vec<Url>,
     /// `customer-uuid`.
     pub customer_uuid: String,
-    /// `api-token`. A target that brings another one gets an instance of its own, named `<name>#2`.
-    pub api_token: SecretString,
+    /// `api-token`; a target may bring its own, which [`Connection`](super::Connection) holds.
+    pub api_token: Option<SecretString>,
     /// `ca-certificate`: a private authority (PEM).
     pub ca_certificate: Option<PathBuf>,
     /// `insecure-skip-verify`: certificates are not checked.
@@ -30,8 +30,6 @@ pub struct InstanceSettings {
 /// Instances while targets are being read.
 pub(super) struct Instances {
     pub(super) complete: BTreeMap<String, InstanceSettings>,
-    /// Declared ones without a token (theirs is empty here): their targets bring one.
-    tokenless: BTreeMap<String, InstanceSettings>,
     /// Declared ones that lack something.
     pub(super) incomplete: BTreeMap<String, Incomplete>,
 }
@@ -44,11 +42,9 @@ pub(super) struct Incomplete {
 }
 
 pub(super) fn read_all(reader: &mut Reader<'_>, yba: &YbaSettings) -> Instances {
-    let mut instances =
-        Instances { complete: BTreeMap::new(), tokenless: BTreeMap::new(), incomplete: BTreeMap::new() };
+    let mut instances = Instances { complete: BTreeMap::new(), incomplete: BTreeMap::new() };
     for name in reader.names("yba.instances") {
         match read(reader, yba, &name) {
-            Ok(instance) if is_empty(&instance.api_token) => _ = instances.tokenless.insert(name, instance),
             Ok(instance) => _ = instances.complete.insert(name, instance),
             Err(incomplete) => {
                 let key = format!("yba.instances.{name}");
@@ -67,7 +63,7 @@ fn read(reader: &mut Reader<'_>, yba: &YbaSettings, name: &str) -> Result<Instan
     let instance = InstanceSettings {
         base_urls,
         customer_uuid: customer.clone().unwrap_or_default(),
-        api_token: reader.secret(key("api-token")).unwrap_or_default(),
+        api_token: reader.secret(key("api-token")),
         ca_certificate: certificate(reader, &key("ca-certificate")).or_else(|| yba.ca_certificate.clone()),
         insecure_skip_verify: skip_verify(reader, &key("insecure-skip-verify"), yba.insecure_skip_verify),
         max_concurrent_calls: reader.within(
@@ -84,11 +80,7 @@ fn read(reader: &mut Reader<'_>, yba: &YbaSettings, name: &str) -> Result<Instan
     if missing.is_empty() {
         return Ok(instance);
     }
-    Err(Incomplete { missing, has_token: !is_empty(&instance.api_token) })
-}
-
-fn is_empty(secret: &SecretString) -> bool {
-    secret.expose_secret().is_empty()
+    Err(Incomplete { missing, has_token: instance.api_token.is_some() })
 }
 
 fn base_urls(reader: &mut Reader<'_>, one: &str, several: &str) -> Vec<Url> {
@@ -133,32 +125,19 @@ pub(super) fn derive(url: &Url) -> Option<(Url, String)> {
 }
 
 impl Instances {
-    /// A declared instance that could be used, with its own token or with a target's.
-    pub(super) fn declared(&self, name: &str) -> Option<&InstanceSettings> {
-        self.complete.get(name).or_else(|| self.tokenless.get(name))
-    }
-
-    /// Whether a declared instance brings a token of its own.
-    pub(super) fn has_token(&self, name: &str) -> bool {
-        if self.tokenless.contains_key(name) {
-            return false;
-        }
-        self.complete.contains_key(name)
-            || self.incomplete.get(name).is_some_and(|incomplete| incomplete.has_token)
-    }
-
     /// The names of the declared ones, for suggestions.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        self.complete.keys().chain(self.tokenless.keys()).chain(self.incomplete.keys()).map(String::as_str)
+        self.complete.keys().chain(self.incomplete.keys()).map(String::as_str)
     }
 
-    /// The name of a declared instance for a target that brings its own token.
-    pub(super) fn with_token(&mut self, name: &str, token: &SecretString) -> Option<String> {
-        let instance = InstanceSettings { api_token: token.clone(), ..self.declared(name)?.clone() };
-        Some(self.shared(name, instance))
+    /// Whether a declared instance brings a token.
+    pub(super) fn has_token(&self, name: &str) -> bool {
+        let complete = self.complete.get(name).is_some_and(|instance| instance.api_token.is_some());
+        complete || self.incomplete.get(name).is_some_and(|incomplete| incomplete.has_token)
     }
 
-    /// The name of the instance that a target's URL implies.
+    /// The name of the instance that a target's URL implies: one that exists already where address, customer
+    /// and token are the same, a new one otherwise.
     pub(super) fn implied(
         &mut self,
         yba: &YbaSettings,
@@ -166,39 +145,35 @@ impl Instances {
         customer: String,
         token: &SecretString,
     ) -> String {
-        let host = base.host_str().unwrap_or("yba");
-        let name = base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let same = |instance: &InstanceSettings| {
+            let token_is = |own: &SecretString| own.expose_secret() == token.expose_secret();
+            instance.base_urls.contains(&base)
+                && instance.customer_uuid == customer
+                && instance.api_token.as_ref().is_some_and(token_is)
+        };
+        if let Some((name, _)) = self.complete.iter().find(|(_, instance)| same(instance)) {
+            return name.clone();
+        }
+        let name = self.free_name(&base);
         let instance = InstanceSettings {
             base_urls: vec![base],
             customer_uuid: customer,
-            api_token: token.clone(),
+            api_token: Some(token.clone()),
             ca_certificate: yba.ca_certificate.clone(),
             insecure_skip_verify: yba.insecure_skip_verify,
             max_concurrent_calls: yba.max_concurrent_calls,
         };
-        self.shared(&name, instance)
-    }
-
-    /// One that exists already where address, customer and token are the same, a new one otherwise.
-    fn shared(&mut self, name: &str, instance: InstanceSettings) -> String {
-        let same = |(_, other): &(&String, &InstanceSettings)| {
-            instance.base_urls.iter().any(|base| other.base_urls.contains(base))
-                && instance.customer_uuid == other.customer_uuid
-                && instance.api_token.expose_secret() == other.api_token.expose_secret()
-        };
-        if let Some((name, _)) = self.complete.iter().find(same) {
-            return name.clone();
-        }
-        let name = self.free_name(name);
         self.complete.insert(name.clone(), instance);
         name
     }
 
-    /// The name itself, or with a number where another customer or token has it.
-    fn free_name(&self, name: &str) -> String {
-        let numbered = (2..).map(|number| format!("{name}#{number}"));
-        let mut names = std::iter::once(name.to_owned()).chain(numbered);
-        names.find(|name| !self.complete.contains_key(name)).unwrap_or_else(|| name.to_owned())
+    /// The host names the instance; a second customer or token of the same host gets a number.
+    fn free_name(&self, base: &Url) -> String {
+        let host = base.host_str().unwrap_or("yba");
+        let name = base.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let taken = |name: &String| self.complete.contains_key(name) || self.incomplete.contains_key(name);
+        let mut names = std::iter::once(name.clone()).chain((2..).map(|number| format!("{name}#{number}")));
+        names.find(|name| !taken(name)).unwrap_or(name)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+pub use backup_core::{Completion, OnMissingBase, OnUnknown};
 use secrecy::SecretString;
 
 use crate::reader::{Setting, Unfit, Words};
@@ -143,42 +144,12 @@ impl Words for TableType {
     ];
 }
 
-/// What an increment does without a usable base.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnMissingBase {
-    /// Fail with a clear error; nothing is posted.
-    #[default]
-    Fail,
-    /// Take a full backup instead, with the reason recorded.
-    Full,
-}
-
 impl Words for OnMissingBase {
     const WORDS: &'static [(&'static str, Self)] = &[("fail", Self::Fail), ("full", Self::Full)];
 }
 
-/// What counts as the end of a backup.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Completion {
-    /// The task succeeded and the backup is completed.
-    #[default]
-    Poll,
-    /// YBA accepted the request, as the original did.
-    Accepted,
-}
-
 impl Words for Completion {
     const WORDS: &'static [(&'static str, Self)] = &[("poll", Self::Poll), ("accepted", Self::Accepted)];
-}
-
-/// What to do when nobody can tell whether a POST started a backup.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnUnknown {
-    /// Fail, and say what to check by hand.
-    #[default]
-    Fail,
-    /// Post again, at the risk of a second backup.
-    Repost,
 }
 
 impl Words for OnUnknown {
