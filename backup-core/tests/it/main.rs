@@ -1,6 +1,7 @@
 //! The path of a backup as stories, on the in-memory store and a clock that the test moves.
 
 mod crashes;
+mod model;
 mod path;
 mod requests;
 mod world;

@@ -1,0 +1,325 @@
+//! The path against a small model of YBA, under everything that can go wrong at once: lost requests, lost answers, requests
+//! that YBA is slow to accept, busy universes, restarts, standbys, a failing database, and replicas that die.
+//!
+//! What goes wrong is a list of choices that proptest makes, and shrinks when a promise is broken. The promises: every batch
+//! ends, one backup at most is started for it, and a success is a completed backup.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use backup_core::{
+    Attempt, AttemptId, BackupStrategy, BackupTarget, BatchId, Clock, ErrorCode, Failure, FixedTargets,
+    Orchestrator, Plan, Settings, TaskId, TrackerStatus,
+    strategy::{
+        BackupView, BackupViewState, Found, NoAnswer, Observation, PlanError, Start, TaskFailure, TaskView,
+    },
+    testing::{InMemoryStore, ManualClock, Moment, fixtures},
+};
+use chrono::NaiveDate;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::world::request;
+
+/// YBA takes at most this long to accept a request whose answer was lost: less than the settling time.
+const SLOWEST_ACCEPTANCE: Duration = Duration::from_secs(40);
+/// How long a backup runs.
+const RUN: Duration = Duration::from_secs(90);
+
+/// A YBA that decides by a list of choices; when the list is used up, all is well.
+#[derive(Clone)]
+struct ModelYba {
+    state: Arc<Mutex<State>>,
+    clock: Arc<ManualClock>,
+}
+
+struct State {
+    choices: VecDeque<u8>,
+    tasks: Vec<Task>,
+}
+
+#[derive(Clone, Debug)]
+struct Task {
+    attempt: AttemptId,
+    /// When YBA accepts it: later than it was sent for a slow request.
+    born: Duration,
+    /// Between these two, YBA restarts and shows it as aborted.
+    aborted: Option<(Duration, Duration)>,
+    ends: Duration,
+    fails: bool,
+    /// Between the end of the task and the row's `Completed`.
+    row_lag: Duration,
+}
+
+impl ModelYba {
+    fn new(choices: Vec<u8>, clock: Arc<ManualClock>) -> Self {
+        Self { state: Arc::new(Mutex::new(State { choices: choices.into(), tasks: Vec::new() })), clock }
+    }
+
+    /// The next choice, 0 for "all is well".
+    fn choose(&self, of: u8) -> u8 {
+        self.state.lock().unwrap().choices.pop_front().map_or(0, |choice| choice % of)
+    }
+
+    fn tasks(&self) -> Vec<Task> {
+        self.state.lock().unwrap().tasks.clone()
+    }
+
+    fn accept(&self, attempt: &Attempt, after: Duration) -> TaskId {
+        let (restarts, fails, lags) = (self.choose(3) == 1, self.choose(5) == 1, self.choose(3) == 1);
+        let born = self.clock.elapsed() + after;
+        let task = Task {
+            attempt: attempt.id,
+            born,
+            aborted: restarts.then_some((born + Duration::from_secs(10), born + Duration::from_secs(50))),
+            ends: born + RUN,
+            fails,
+            row_lag: if lags { Duration::from_secs(20) } else { Duration::ZERO },
+        };
+        self.state.lock().unwrap().tasks.push(task);
+        id_of(attempt.id)
+    }
+
+    fn locked(&self) -> bool {
+        let now = self.clock.elapsed();
+        self.tasks().iter().any(|task| task.born <= now && now < task.ends)
+    }
+}
+
+fn id_of(attempt: AttemptId) -> TaskId {
+    format!("task-{attempt}").into()
+}
+
+#[async_trait]
+impl BackupStrategy for ModelYba {
+    fn name(&self) -> &'static str {
+        "FULL"
+    }
+
+    async fn plan(&self, _target: &BackupTarget, _date: NaiveDate) -> Result<Plan, PlanError> {
+        match self.choose(6) {
+            1 => Err(PlanError::NoAnswer(NoAnswer("no answer".into()))),
+            _ => Ok(fixtures::plan()),
+        }
+    }
+
+    async fn start(&self, _target: &BackupTarget, _plan: &Plan, attempt: &Attempt) -> Start {
+        let lost = || Start::Unknown { cause: "timeout".into() };
+        if self.locked() {
+            return match self.choose(3) {
+                1 => lost(),
+                _ => Start::Busy { text: "locked".into() },
+            };
+        }
+        match self.choose(8) {
+            // The request is lost.
+            1 => lost(),
+            // The answer is lost.
+            2 => {
+                self.accept(attempt, Duration::ZERO);
+                lost()
+            }
+            // The client gave up while YBA still checked the storage.
+            3 => {
+                self.accept(attempt, SLOWEST_ACCEPTANCE);
+                lost()
+            }
+            4 => Start::NotSent { cause: "refused".into() },
+            5 => Start::Busy { text: "upgrade".into() },
+            6 if self.choose(4) == 1 => Start::Rejected(Failure::new(ErrorCode::YbaRejected, "no")),
+            _ => Start::Accepted { task: self.accept(attempt, Duration::ZERO), response: Value::Null },
+        }
+    }
+
+    async fn find(&self, _target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+        if self.choose(4) == 1 {
+            return Err(NoAnswer("a standby".into()));
+        }
+        let now = self.clock.elapsed();
+        let tasks = self.tasks();
+        let found = tasks.iter().find(|t| t.born <= now && attempts.iter().any(|a| a.id == t.attempt));
+        Ok(found.map_or(Found::Nothing, |task| Found::Task(id_of(task.attempt))))
+    }
+
+    async fn observe(&self, _target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer> {
+        if self.choose(6) == 1 {
+            return Err(NoAnswer("reset".into()));
+        }
+        let now = self.clock.elapsed();
+        let tasks = self.tasks();
+        let seen = tasks.iter().find(|t| id_of(t.attempt) == *task).expect("only known tasks are asked for");
+        if seen.aborted.is_some_and(|(from, to)| from <= now && now < to) {
+            return Ok(Observation {
+                task: TaskView::Aborted { cause: "Platform shutdown".into() },
+                backup: None,
+            });
+        }
+        if now < seen.ends {
+            let task = TaskView::Open { state: "Running".into(), percent: 0.0 };
+            return Ok(Observation { task, backup: None });
+        }
+        let backup = |state, word: &str| {
+            Some(BackupView { id: "backup".into(), state, word: word.into(), response: Value::Null })
+        };
+        Ok(if seen.fails {
+            let cause = "disk full".to_owned();
+            let task = TaskView::Failed { cause, kind: TaskFailure::Own };
+            Observation { task, backup: backup(BackupViewState::Over, "Failed") }
+        } else if now < seen.ends + seen.row_lag {
+            Observation { task: TaskView::Succeeded, backup: backup(BackupViewState::Open, "InProgress") }
+        } else {
+            Observation { task: TaskView::Succeeded, backup: backup(BackupViewState::Completed, "Completed") }
+        })
+    }
+
+    async fn cancel(&self, _target: &BackupTarget, _task: &TaskId) -> Result<(), NoAnswer> {
+        Ok(())
+    }
+}
+
+/// What happens to us, while YBA does what it does.
+#[derive(Clone, Copy, Debug)]
+enum Trouble {
+    /// Time passes, by so many sleepers.
+    Pass(u8),
+    /// The replica dies, and another is started.
+    Die,
+    /// The replica is stopped for an hour and continued; another is started meanwhile.
+    Sleep,
+    /// The next so many calls of the store fail, before or after their effect.
+    StoreFails(u8, bool),
+}
+
+fn trouble() -> impl Strategy<Value = Trouble> {
+    prop_oneof![
+        4 => (1u8..20).prop_map(Trouble::Pass),
+        1 => Just(Trouble::Die),
+        1 => Just(Trouble::Sleep),
+        2 => (1u8..5, any::<bool>()).prop_map(|(calls, after)| Trouble::StoreFails(calls, after)),
+    ]
+}
+
+struct Play {
+    clock: Arc<ManualClock>,
+    store: Arc<InMemoryStore>,
+    yba: ModelYba,
+    replicas: Vec<Orchestrator>,
+}
+
+impl Play {
+    fn new(choices: Vec<u8>) -> Self {
+        let clock = Arc::new(ManualClock::new());
+        let store = Arc::new(InMemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
+        let yba = ModelYba::new(choices, Arc::clone(&clock));
+        let mut play = Self { clock, store, yba, replicas: Vec::new() };
+        play.start_replica();
+        play
+    }
+
+    fn start_replica(&mut self) {
+        let mut settings = Settings::default();
+        settings.claim_interval = Some(Duration::from_secs(5));
+        let orchestrator = Orchestrator::builder()
+            .resolver(FixedTargets::new([fixtures::target()], []).expect("no clash"))
+            .store(Arc::clone(&self.store) as _)
+            .strategy(self.yba.clone())
+            .clock(Arc::clone(&self.clock) as _)
+            .settings(settings)
+            .start();
+        self.replicas.push(orchestrator);
+    }
+
+    async fn quiet() {
+        for _ in 0..60 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn suffer(&mut self, trouble: Trouble) {
+        match trouble {
+            Trouble::Pass(sleepers) => {
+                for _ in 0..sleepers {
+                    self.clock.advance_to_next_sleeper();
+                    Self::quiet().await;
+                }
+            }
+            Trouble::Die => {
+                if let Some(replica) = self.replicas.pop() {
+                    replica.kill();
+                }
+                self.start_replica();
+            }
+            Trouble::Sleep => {
+                self.clock.advance(Duration::from_hours(1));
+                self.start_replica();
+            }
+            Trouble::StoreFails(calls, after) => {
+                let moment = if after { Moment::After } else { Moment::Before };
+                self.store.fail_next(calls.into(), moment);
+            }
+        }
+        Self::quiet().await;
+    }
+
+    async fn submit(&mut self) -> BatchId {
+        loop {
+            let submitted = self.replicas.last().expect("there is one").submit(request()).await;
+            match submitted {
+                Ok(record) => return record.batch,
+                // Nothing was recorded, or it was and the answer was lost: the caller's key would tell. Here it asks again.
+                Err(_) => self.store.heal(),
+            }
+        }
+    }
+
+    async fn all_end(&self) -> bool {
+        for _ in 0..50_000 {
+            Self::quiet().await;
+            if self.store.records().iter().all(backup_core::BackupRecord::is_done) {
+                return true;
+            }
+            self.clock.advance_to_next_sleeper();
+        }
+        false
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn whatever_happens_each_batch_ends_with_one_backup_at_most(
+        choices in proptest::collection::vec(any::<u8>(), 0..60),
+        troubles in proptest::collection::vec(trouble(), 0..12),
+        batches in 1usize..4,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let mut play = Play::new(choices);
+            for _ in 0..batches {
+                play.submit().await;
+            }
+            for trouble in troubles {
+                play.suffer(trouble).await;
+            }
+            play.store.heal();
+            prop_assert!(play.all_end().await, "something stays open for ever: {:#?}", play.store.records());
+
+            let tasks = play.yba.tasks();
+            for record in play.store.records() {
+                let started: Vec<_> =
+                    tasks.iter().filter(|task| record.attempts.iter().any(|a| a.id == task.attempt)).collect();
+                prop_assert!(started.len() <= 1, "{} backups for one batch: {record:#?}", started.len());
+                let completed = started.iter().any(|task| !task.fails);
+                prop_assert_eq!(record.status() == TrackerStatus::Success, completed, "{:#?} {:#?}", record, started);
+            }
+            let recorded: usize = play.store.records().iter().map(|record| record.attempts.len()).sum();
+            prop_assert!(tasks.len() <= recorded, "a backup that no record knows of");
+            Ok(())
+        })?;
+    }
+}
