@@ -1,0 +1,158 @@
+//! The columns of a record in plain types: where the words of the tables become ours, for both engines.
+
+use backup_core::{
+    Attempt, AttemptId, BackupRecord, BatchMode, ErrorCode, Failure, Phase, Plan, store::StoreError,
+};
+use chrono::{DateTime, NaiveDate, Utc};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+const TRACKER: &str = "batch_db_schedule_event_tracker";
+const WORK: &str = "backup_work";
+
+/// What a statement read of one batch.
+pub(crate) struct Fields {
+    pub(crate) batch_id: String,
+    pub(crate) business_date: NaiveDate,
+    pub(crate) batch_category: String,
+    pub(crate) batch_mode: String,
+    pub(crate) target: String,
+    pub(crate) slot: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) start_time: DateTime<Utc>,
+    pub(crate) end_time: Option<DateTime<Utc>>,
+    pub(crate) deadline_at: DateTime<Utc>,
+    pub(crate) backup_type: Option<String>,
+    pub(crate) plan_base: Option<String>,
+    pub(crate) plan_reason: Option<String>,
+    pub(crate) phase: String,
+    pub(crate) phase_since: DateTime<Utc>,
+    pub(crate) waiting_since: Option<DateTime<Utc>>,
+    pub(crate) note: Option<Value>,
+    pub(crate) attempts: Vec<Attempt>,
+    pub(crate) task_id: Option<String>,
+    pub(crate) backup_id: Option<String>,
+    pub(crate) response: Option<Value>,
+    pub(crate) error_code: Option<String>,
+    pub(crate) error_message: Option<String>,
+    pub(crate) error_advice: Option<String>,
+    pub(crate) cancel_requested: bool,
+}
+
+impl Fields {
+    /// The record, if every word is one of ours.
+    pub(crate) fn into_record(self) -> Result<BackupRecord, StoreError> {
+        let mode = self.word(TRACKER, "batch_mode", &self.batch_mode, BatchMode::parse)?;
+        let phase = self.word(WORK, "phase", &self.phase, Phase::parse)?;
+        let failure = self.failure()?;
+        let note = self
+            .note
+            .clone()
+            .map(serde_json::from_value)
+            .transpose()
+            .map_err(|error| corrupt(WORK, "note", &self.batch_id, error.to_string()))?;
+        let (base, reason) = (self.plan_base, self.plan_reason.unwrap_or_default());
+        let plan = self.backup_type.map(|strategy| Plan { strategy, base: base.map(Into::into), reason });
+        Ok(BackupRecord {
+            batch: self.batch_id.into(),
+            business_date: self.business_date,
+            category: self.batch_category,
+            mode,
+            target: self.target.into(),
+            slot: self.slot,
+            created_at: self.created_at,
+            started_at: self.start_time,
+            ended_at: self.end_time,
+            deadline_at: self.deadline_at,
+            plan,
+            phase,
+            phase_since: self.phase_since,
+            waiting_since: self.waiting_since,
+            note,
+            attempts: self.attempts,
+            task: self.task_id.map(Into::into),
+            backup: self.backup_id.map(Into::into),
+            response: self.response,
+            failure,
+            cancel_requested: self.cancel_requested,
+        })
+    }
+
+    fn failure(&self) -> Result<Option<Failure>, StoreError> {
+        let Some(code) = &self.error_code else { return Ok(None) };
+        Ok(Some(Failure {
+            code: self.word(TRACKER, "error_code", code, ErrorCode::parse)?,
+            message: self.error_message.clone().unwrap_or_default(),
+            advice: self.error_advice.clone(),
+        }))
+    }
+
+    fn word<T>(
+        &self,
+        table: &'static str,
+        column: &'static str,
+        text: &str,
+        parse: fn(&str) -> Option<T>,
+    ) -> Result<T, StoreError> {
+        parse(text).ok_or_else(|| corrupt(table, column, &self.batch_id, format!("\"{text}\"")))
+    }
+}
+
+/// A row that is not what it should be.
+pub(crate) fn corrupt(table: &'static str, column: &'static str, batch: &str, what: String) -> StoreError {
+    StoreError::Corrupt { table, column, batch: batch.to_owned(), what }
+}
+
+/// An attempt from its columns.
+pub(crate) fn attempt(id: Uuid, number: i32, at: DateTime<Utc>) -> Attempt {
+    Attempt { id: AttemptId::from(id), number: u32::try_from(number).unwrap_or_default(), at }
+}
+
+/// The `extension_fields` of a batch: what the original answered beside the status. Nothing before the end.
+pub(crate) fn extension_fields(record: &BackupRecord) -> Option<Value> {
+    if !record.is_done() {
+        return None;
+    }
+    let mut fields = Map::new();
+    if let Some(response) = &record.response {
+        fields.insert("backup_response".to_owned(), Value::String(response.to_string()));
+    }
+    if let Some(failure) = &record.failure {
+        fields.insert("error_message".to_owned(), Value::String(failure.to_string()));
+        fields.insert("error_code".to_owned(), Value::String(failure.code.to_string()));
+    }
+    Some(Value::Object(fields))
+}
+
+/// A note as JSON.
+pub(crate) fn note(record: &BackupRecord) -> Option<Value> {
+    record.note.as_ref().and_then(|note| serde_json::to_value(note).ok())
+}
+
+/// The failure of a batch that is over.
+pub(crate) fn final_failure(record: &BackupRecord) -> Option<&Failure> {
+    record.failure.as_ref().filter(|_| record.is_done())
+}
+
+/// Whether whoever writes this phase works on it at once.
+pub(crate) fn is_worked_on(phase: Phase) -> bool {
+    phase == Phase::Planned || phase.holds_slot()
+}
+
+/// An id for a refusal: the same for the same refusal, so that a repeat does not apply twice.
+pub(crate) fn refusal_id(refusal: &backup_core::store::Refusal) -> Uuid {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        salt.hash(&mut hasher);
+        refusal.batch.hash(&mut hasher);
+        refusal.business_date.hash(&mut hasher);
+        refusal.category.hash(&mut hasher);
+        refusal.failure.code.hash(&mut hasher);
+        refusal.failure.message.hash(&mut hasher);
+        refusal.at.hash(&mut hasher);
+        hasher.finish()
+    };
+    uuid::Builder::from_custom_bytes((u128::from(half(0)) << 64 | u128::from(half(1))).to_be_bytes())
+        .into_uuid()
+}

@@ -1,0 +1,184 @@
+//! The one place that repeats database work.
+//!
+//! | what happened | what is done |
+//! |---|---|
+//! | contention: the transaction was rolled back | all of it again, after 5-200 ms with full jitter |
+//! | connection lost: nobody knows what was applied | again on another connection, after 1 s, 2 s, 4 s .. |
+//! | a prepared statement is out of date | that connection is closed, then once more at once |
+//! | refused | nothing: it would be refused again |
+//!
+//! Repeating is safe because every operation is: it is fenced by an epoch, or unique by a key, and recognises its own
+//! first try (`Repeat::Possible`).
+
+use std::{future::Future, time::Duration};
+
+use backup_core::store::StoreError;
+use rand::RngExt;
+
+use crate::config::{RetryPolicy, StoreEvent, StoreObserver};
+
+/// What an error of the database asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Rolled back because of somebody else: again.
+    Contention,
+    /// The connection or the node is gone, perhaps after it had committed: again, later.
+    Lost,
+    /// It took too long, by a limit of ours: the caller decides.
+    TimedOut,
+    /// The connection's prepared statement is out of date: again on another connection.
+    Stale,
+    /// It will be refused again.
+    Refused,
+}
+
+/// Whether an earlier try of the same call may have been committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// No.
+    No,
+    /// Perhaps: the connection was lost under it.
+    Possible,
+}
+
+/// How one try ended without an answer.
+#[derive(Debug)]
+pub(crate) enum TryError {
+    /// By the contract.
+    Contract(StoreError),
+    /// By the database.
+    Database(sqlx::Error),
+    /// What was read did not fit what was written a moment later: again.
+    Raced,
+}
+
+impl From<StoreError> for TryError {
+    fn from(error: StoreError) -> Self {
+        Self::Contract(error)
+    }
+}
+
+impl From<sqlx::Error> for TryError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Repeats what may be repeated.
+#[derive(Clone)]
+pub(crate) struct Replay {
+    policy: RetryPolicy,
+    observer: Option<StoreObserver>,
+}
+
+impl Replay {
+    pub(crate) fn new(policy: RetryPolicy, observer: Option<StoreObserver>) -> Self {
+        Self { policy, observer }
+    }
+
+    /// Counts a round trip.
+    pub(crate) fn round_trip(&self, operation: &'static str) {
+        self.observe(StoreEvent::RoundTrip { operation });
+    }
+
+    /// Runs `attempt` until it has an answer that a repeat would not change.
+    pub(crate) async fn run<T, F>(
+        &self,
+        operation: &'static str,
+        judge: fn(&sqlx::Error) -> Verdict,
+        mut attempt: impl FnMut(Repeat) -> F + Send,
+    ) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, TryError>> + Send,
+    {
+        let mut repeat = Repeat::No;
+        let (mut contended, mut lost, mut stale) = (0, 0, 0);
+        loop {
+            let error = match attempt(repeat).await {
+                Ok(answer) => return Ok(answer),
+                Err(TryError::Contract(error)) => return Err(error),
+                Err(error) => error,
+            };
+            let verdict = match &error {
+                TryError::Database(error) => judge(error),
+                TryError::Raced | TryError::Contract(_) => Verdict::Contention,
+            };
+            let (tries, limit, reason) = match verdict {
+                Verdict::Contention => (&mut contended, self.policy.contention_tries, "contention"),
+                Verdict::Lost => (&mut lost, self.policy.connection_tries, "connection"),
+                Verdict::Stale => (&mut stale, 2, "statement"),
+                Verdict::TimedOut => return Err(unavailable(operation, error)),
+                Verdict::Refused => return Err(refused(operation, error)),
+            };
+            *tries += 1;
+            if *tries >= limit {
+                return Err(unavailable(operation, error));
+            }
+            let pause = self.pause(verdict, *tries);
+            if verdict == Verdict::Lost {
+                repeat = Repeat::Possible;
+            }
+            self.report(operation, reason, &error, pause);
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    fn pause(&self, verdict: Verdict, tries: u32) -> Duration {
+        let factor = 2_u32.saturating_pow(tries.saturating_sub(1));
+        match verdict {
+            Verdict::Contention => {
+                let most = Duration::from_millis(5).saturating_mul(factor).min(Duration::from_millis(200));
+                rand::rng().random_range(Duration::ZERO..=most)
+            }
+            Verdict::Lost => self.policy.first_delay.saturating_mul(factor).min(self.policy.max_delay),
+            Verdict::Stale | Verdict::TimedOut | Verdict::Refused => Duration::ZERO,
+        }
+    }
+
+    fn report(&self, operation: &'static str, reason: &'static str, error: &TryError, pause: Duration) {
+        self.observe(StoreEvent::Retry { operation, reason });
+        let error = source(error);
+        let pause_ms = pause.as_millis();
+        if reason == "connection" {
+            tracing::warn!(
+                operation,
+                reason,
+                pause_ms,
+                error,
+                "the store lost its connection and tries again"
+            );
+        } else {
+            tracing::debug!(operation, reason, pause_ms, error, "the store repeats a transaction");
+        }
+    }
+
+    fn observe(&self, event: StoreEvent) {
+        if let Some(observer) = &self.observer {
+            observer(event);
+        }
+    }
+}
+
+fn source(error: &TryError) -> String {
+    match error {
+        TryError::Database(error) => error.to_string(),
+        TryError::Contract(error) => error.to_string(),
+        TryError::Raced => "another writer was faster".to_owned(),
+    }
+}
+
+fn boxed(error: TryError) -> Box<dyn std::error::Error + Send + Sync> {
+    match error {
+        TryError::Database(error) => Box::new(error),
+        TryError::Contract(error) => Box::new(error),
+        TryError::Raced => "another writer was faster, each time".into(),
+    }
+}
+
+fn unavailable(operation: &'static str, error: TryError) -> StoreError {
+    StoreError::Unavailable { operation, source: boxed(error) }
+}
+
+fn refused(operation: &'static str, error: TryError) -> StoreError {
+    StoreError::Refused { operation, source: boxed(error) }
+}

@@ -1,0 +1,99 @@
+//! Where the file lies: SQLite's locks and shared memory do not work over a network.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use crate::error::ConnectError;
+
+/// File systems on another machine, as `/proc/self/mounts` names them.
+const NETWORK: &[&str] = &[
+    "9p",
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "davfs",
+    "gfs2",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "ocfs2",
+    "orangefs",
+    "smb2",
+    "smb3",
+    "smbfs",
+];
+const NETWORK_FUSE: &[&str] =
+    &["ceph", "davfs", "gcsfuse", "glusterfs", "goofys", "juicefs", "rclone", "s3fs", "sshfs"];
+
+/// Fails if the file is, or would be, on a network file system. Where nobody can tell, it is not.
+pub(super) fn refuse_network(path: &Path) -> Result<(), ConnectError> {
+    let (Ok(mounts), Some(real)) = (fs::read_to_string("/proc/self/mounts"), real_path(path)) else {
+        return Ok(());
+    };
+    match network_kind(&mounts, &real) {
+        Some(kind) => {
+            Err(ConnectError::NetworkFileSystem { path: path.display().to_string(), kind: kind.to_owned() })
+        }
+        None => Ok(()),
+    }
+}
+
+/// The path without links; of a file that is not there yet, its directory's.
+fn real_path(path: &Path) -> Option<PathBuf> {
+    let directory = || match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => fs::canonicalize(parent),
+        _ => std::env::current_dir(),
+    };
+    fs::canonicalize(path).or_else(|_| directory()).ok()
+}
+
+/// The kind of the file system under the longest mount point above the path, if it is a network's.
+fn network_kind<'a>(mounts: &'a str, path: &Path) -> Option<&'a str> {
+    let mut best: Option<(usize, &str)> = None;
+    for line in mounts.lines() {
+        let mut words = line.split(' ').skip(1);
+        let (Some(point), Some(kind)) = (words.next(), words.next()) else { continue };
+        let point = point.replace("\\040", " ").replace("\\011", "\t");
+        let length = Path::new(&point).components().count();
+        // The last of several mounts on one point is the one that is seen.
+        if path.starts_with(&point) && best.is_none_or(|(longest, _)| length >= longest) {
+            best = Some((length, kind));
+        }
+    }
+    let (_, kind) = best?;
+    let is_network = NETWORK.contains(&kind)
+        || kind
+            .strip_prefix("fuse.")
+            .is_some_and(|fuse| NETWORK_FUSE.iter().any(|name| fuse.starts_with(name)));
+    is_network.then_some(kind)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOUNTS: &str = "\
+overlay / overlay rw 0 0
+server:/export /mnt/share nfs4 rw 0 0
+/dev/sdb /mnt/share/local\\040disk ext4 rw 0 0
+user@host: /mnt/ssh fuse.sshfs rw 0 0
+/dev/fuse /mnt/own fuse.ntfs-3g rw 0 0
+";
+
+    #[test]
+    fn the_longest_mount_point_decides() {
+        let kind = |path: &str| network_kind(MOUNTS, Path::new(path));
+        assert_eq!(kind("/var/lib/backup.db"), None);
+        assert_eq!(kind("/mnt/share/backup.db"), Some("nfs4"));
+        assert_eq!(kind("/mnt/share/local disk/backup.db"), None);
+        assert_eq!(kind("/mnt/shared.db"), None);
+        assert_eq!(kind("/mnt/ssh/a/b.db"), Some("fuse.sshfs"));
+        assert_eq!(kind("/mnt/own/b.db"), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! Finding and listing.
+
+use backup_core::{
+    BackupRecord, BatchId,
+    store::{BackupFilter, BackupPage, PageKey},
+};
+use sqlx::SqliteConnection;
+
+use super::rows::{Stored, instant, select_records, stored};
+use crate::replay::TryError;
+
+pub(super) async fn find(
+    connection: &mut SqliteConnection,
+    batch: &BatchId,
+) -> Result<Option<Stored>, TryError> {
+    let row = sqlx::query(select_records!("WHERE work.batch_id = $1"))
+        .bind(batch.as_str())
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(stored).transpose()
+}
+
+pub(super) async fn list(
+    connection: &mut SqliteConnection,
+    filter: &BackupFilter,
+) -> Result<BackupPage, TryError> {
+    let after = filter.after.as_ref();
+    let rows = sqlx::query(select_records!(
+        "
+        WHERE ($1 IS NULL OR lower(tracker.batch_category) = lower($1))
+            AND ($2 IS NULL OR tracker.backup_status = $2)
+            AND ($3 IS NULL OR tracker.business_date >= $3)
+            AND ($4 IS NULL OR tracker.business_date <= $4)
+            AND ($5 IS NULL OR (tracker.created_at, tracker.batch_id) < ($5, $6))
+        ORDER BY tracker.created_at DESC, tracker.batch_id DESC
+        LIMIT $7
+        "
+    ))
+    .bind(filter.category.as_deref())
+    .bind(filter.status.map(backup_core::TrackerStatus::as_str))
+    .bind(filter.from)
+    .bind(filter.to)
+    .bind(after.map(|after| instant(after.created_at)))
+    .bind(after.map(|after| after.batch.as_str()))
+    .bind(i64::from(filter.rows()) + 1)
+    .fetch_all(connection)
+    .await?;
+    let records = rows.iter().map(|row| Ok(stored(row)?.record)).collect::<Result<Vec<_>, TryError>>()?;
+    Ok(page(records, filter))
+}
+
+/// One row more than asked for says that there is a next page.
+fn page(mut records: Vec<BackupRecord>, filter: &BackupFilter) -> BackupPage {
+    let rows = usize::try_from(filter.rows()).unwrap_or(usize::MAX);
+    let has_next = records.len() > rows;
+    records.truncate(rows);
+    let last = records.last().filter(|_| has_next);
+    let next = last.map(|last| PageKey { created_at: last.created_at, batch: last.batch.clone() });
+    BackupPage { records, next }
+}

@@ -1,0 +1,189 @@
+//! The trait: each method one immediate transaction, or one read.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backup_core::{
+    BackupRecord, BatchId, IdempotencyKey, Phase, TrackingStore,
+    store::{
+        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved, StoreError,
+    },
+};
+use sqlx::{Row, SqliteConnection};
+
+use super::{SqliteStore, claim, create, judge, read, rows::instant, save};
+use crate::{fields::refusal_id, replay::TryError};
+
+#[async_trait]
+impl TrackingStore for SqliteStore {
+    async fn create(
+        &self,
+        record: &BackupRecord,
+        key: Option<&IdempotencyKey>,
+        hold: Hold,
+    ) -> Result<Created, StoreError> {
+        let attempt = |repeat| async move {
+            let mut transaction = self.begin("create").await?;
+            let created = create::create(&mut transaction, record, key, hold, self.now(), repeat).await?;
+            transaction.commit().await?;
+            Ok(created)
+        };
+        self.replay.run("create", judge, attempt).await
+    }
+
+    async fn reopen(&self, record: &BackupRecord, hold: Hold) -> Result<Created, StoreError> {
+        let attempt = |repeat| async move {
+            let mut transaction = self.begin("reopen").await?;
+            let created = create::reopen(&mut transaction, record, hold, self.now(), repeat).await?;
+            transaction.commit().await?;
+            Ok(created)
+        };
+        self.replay.run("reopen", judge, attempt).await
+    }
+
+    async fn save(
+        &self,
+        lease: &Lease,
+        record: &BackupRecord,
+        from: Phase,
+        retry_in: Duration,
+    ) -> Result<Saved, StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("save").await?;
+            let saved = save::save(&mut transaction, lease, record, from, retry_in, self.now()).await?;
+            transaction.commit().await?;
+            Ok(saved)
+        };
+        self.replay.run("save", judge, attempt).await
+    }
+
+    async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("claim").await?;
+            let claimed = claim::claim(&mut transaction, claim, self.now()).await?;
+            transaction.commit().await?;
+            Ok(claimed)
+        };
+        self.replay.run("claim", judge, attempt).await
+    }
+
+    async fn heartbeat(&self, leases: &[Lease], hold: Hold) -> Result<Vec<Beat>, StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("heartbeat").await?;
+            let beats = claim::heartbeat(&mut transaction, leases, hold, self.now()).await?;
+            transaction.commit().await?;
+            Ok(beats)
+        };
+        self.replay.run("heartbeat", judge, attempt).await
+    }
+
+    async fn release(&self, leases: &[Lease], due_in: Duration) -> Result<(), StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("release").await?;
+            claim::release(&mut transaction, leases, due_in, self.now()).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.replay.run("release", judge, attempt).await
+    }
+
+    async fn find(&self, batch: &BatchId) -> Result<Option<BackupRecord>, StoreError> {
+        let attempt = |_| async move {
+            self.replay.round_trip("find");
+            let mut connection = self.reader.acquire().await?;
+            Ok(read::find(&mut connection, batch).await?.map(|there| there.record))
+        };
+        self.replay.run("find", judge, attempt).await
+    }
+
+    async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError> {
+        let attempt = |_| async move {
+            self.replay.round_trip("list");
+            let mut connection = self.reader.acquire().await?;
+            read::list(&mut connection, filter).await
+        };
+        self.replay.run("list", judge, attempt).await
+    }
+
+    async fn request_cancel(&self, batch: &BatchId) -> Result<bool, StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("request_cancel").await?;
+            let is_asked = request_cancel(&mut transaction, batch, self.now()).await?;
+            transaction.commit().await?;
+            Ok(is_asked)
+        };
+        self.replay.run("request_cancel", judge, attempt).await
+    }
+
+    async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("refuse").await?;
+            refuse(&mut transaction, refusal).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.replay.run("refuse", judge, attempt).await
+    }
+
+    /// Takes and returns the right to write, without waiting for the disk.
+    async fn check(&self) -> Result<(), StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("check").await?;
+            sqlx::query("SELECT epoch FROM backup_work LIMIT 1").fetch_optional(&mut *transaction).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.replay.run("check", judge, attempt).await
+    }
+}
+
+async fn request_cancel(
+    connection: &mut SqliteConnection,
+    batch: &BatchId,
+    now: i64,
+) -> Result<bool, TryError> {
+    let row = sqlx::query(
+        "
+        UPDATE backup_work
+        SET
+            cancel_requested = cancel_requested OR is_open,
+            due_at = CASE WHEN is_waiting AND owner IS NULL THEN min(due_at, $2) ELSE due_at END
+        WHERE batch_id = $1
+        RETURNING is_open
+        ",
+    )
+    .bind(batch.as_str())
+    .bind(now)
+    .fetch_optional(connection)
+    .await?;
+    match row {
+        Some(row) => Ok(row.try_get("is_open")?),
+        None => Err(StoreError::NotFound { batch: batch.clone() }.into()),
+    }
+}
+
+async fn refuse(connection: &mut SqliteConnection, refusal: &Refusal) -> Result<(), TryError> {
+    sqlx::query(
+        "
+        INSERT INTO exception_details (
+            exception_id,
+            batch_id,
+            business_date,
+            batch_category,
+            error_code,
+            error_message,
+            error_advice,
+            created_at
+        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (exception_id) DO NOTHING
+        ",
+    )
+    .bind(refusal_id(refusal).to_string())
+    .bind(refusal.batch.as_deref())
+    .bind(refusal.business_date)
+    .bind(refusal.category.as_deref())
+    .bind(refusal.failure.code.as_str())
+    .bind(refusal.failure.message.as_str())
+    .bind(refusal.failure.advice.as_deref())
+    .bind(instant(refusal.at))
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! The store against its contract, and against trouble.
+
+#[cfg(feature = "sqlite")]
+mod sqlite;

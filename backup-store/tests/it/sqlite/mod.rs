@@ -1,0 +1,3 @@
+//! SQLite, on a file in a temporary directory.
+
+mod conformance;
