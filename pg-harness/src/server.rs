@@ -17,9 +17,11 @@ use std::sync::OnceLock;
 use crate::binaries::Binaries;
 use crate::database::Database;
 
-/// Nothing here needs to survive a crash of the machine.
-const SETTINGS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off \
-     -c max_connections=200";
+/// Nothing in a test needs to survive a crash of the machine.
+const FOR_TESTS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c autovacuum=off";
+
+/// PostgreSQL's defaults, for measurements: every commit reaches the disk.
+const DURABLE: &str = "-c fsync=on";
 
 /// PostgreSQL's own port, in the name of the socket only: every server has its own directory.
 const SOCKET_PORT: u16 = 5432;
@@ -35,6 +37,7 @@ pub struct Server {
     psql: PathBuf,
     port: u16,
     tcp: bool,
+    settings: &'static str,
 }
 
 impl Server {
@@ -56,7 +59,7 @@ impl Server {
     ///
     /// As [`Server::shared`].
     pub fn start() -> Option<Self> {
-        Binaries::find().map(|binaries| Self::launch(binaries, None))
+        Binaries::find().map(|binaries| Self::launch(binaries, None, FOR_TESTS))
     }
 
     /// As [`Server::start`], listening on a free TCP port of the loopback interface too.
@@ -65,15 +68,25 @@ impl Server {
     ///
     /// As [`Server::shared`].
     pub fn start_on_tcp() -> Option<Self> {
-        Binaries::find().map(|binaries| Self::launch(binaries, Some(free_port())))
+        Binaries::find().map(|binaries| Self::launch(binaries, Some(free_port()), FOR_TESTS))
     }
 
-    fn launch(binaries: Binaries, tcp_port: Option<u16>) -> Self {
+    /// As [`Server::start`], with PostgreSQL's default durability and its files on the disk: for measurements.
+    ///
+    /// # Panics
+    ///
+    /// As [`Server::shared`].
+    pub fn start_durable() -> Option<Self> {
+        Binaries::find().map(|binaries| Self::launch(binaries, None, DURABLE))
+    }
+
+    fn launch(binaries: Binaries, tcp_port: Option<u16>, settings: &'static str) -> Self {
+        let parent = if settings == DURABLE { env::temp_dir() } else { roomy_directory() };
         let dir = tempfile::Builder::new()
             .prefix("pg-")
             // Who reaches the socket is a superuser.
             .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(roomy_directory())
+            .tempdir_in(parent)
             .expect("a directory for the server")
             .keep();
         let mut guardian = guardian_command(&binaries.server_dir, &dir).spawn().expect("sh starts");
@@ -85,6 +98,7 @@ impl Server {
             psql: binaries.psql,
             port: tcp_port.unwrap_or(SOCKET_PORT),
             tcp: tcp_port.is_some(),
+            settings,
         };
         server.command("init");
         server.start_again();
@@ -116,9 +130,9 @@ impl Server {
     /// Starts a stopped server with its databases and addresses as before; returns when it accepts connections.
     pub fn start_again(&mut self) {
         let hosts = if self.tcp { "127.0.0.1" } else { "''" };
-        let (dir, port) = (self.dir.display(), self.port);
+        let (dir, port, settings) = (self.dir.display(), self.port, self.settings);
         self.command(&format!(
-            "start {SETTINGS} -c listen_addresses={hosts} -c unix_socket_directories='{dir}' -c port={port}"
+            "start {settings} -c max_connections=200 -c listen_addresses={hosts} -c unix_socket_directories='{dir}' -c port={port}"
         ));
     }
 
