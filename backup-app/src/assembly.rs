@@ -126,8 +126,8 @@ pub async fn open_store(
     backup_store::connect(&store_config(settings, application_name)).await
 }
 
-fn store_config(settings: &DatasourceSettings, _application_name: &str) -> StoreConfig {
-    let mut config = StoreConfig::new(settings.url.expose());
+fn store_config(settings: &DatasourceSettings, application_name: &str) -> StoreConfig {
+    let mut config = StoreConfig::new(address(settings, application_name));
     config.username.clone_from(&settings.username);
     config.password.clone_from(&settings.password);
     config.schema = Some(settings.schema.clone());
@@ -157,6 +157,32 @@ fn store_config(settings: &DatasourceSettings, _application_name: &str) -> Store
         _ => {}
     }));
     config
+}
+
+/// The address with what is set beside it. What the address itself says wins.
+fn address(settings: &DatasourceSettings, application_name: &str) -> String {
+    let mut address = settings.url.expose().to_owned();
+    if settings.url.is_sqlite() {
+        return address;
+    }
+    let mut add = |name: &str, value: &str| {
+        let lower = address.to_ascii_lowercase();
+        if !lower.contains(&format!("{}=", name.to_ascii_lowercase())) {
+            let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+            let separator = if address.contains('?') { '&' } else { '?' };
+            address.push_str(&format!("{separator}{name}={value}"));
+        }
+    };
+    match (settings.ssl_enable, settings.ssl_mode) {
+        (Some(false), _) => add("sslmode", "disable"),
+        (_, Some(mode)) => add("sslmode", mode.as_str()),
+        // As for the JDBC drivers: asked for without a mode, it is verified.
+        (Some(true), None) => add("sslmode", "verify-full"),
+        (None, None) => {}
+    }
+    let name = if settings.url.expose().starts_with("jdbc:") { "ApplicationName" } else { "application_name" };
+    add(name, application_name);
+    address
 }
 
 fn orchestrator_settings(settings: &OrchestratorSettings, role: Role) -> backup_core::Settings {

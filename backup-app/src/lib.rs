@@ -24,6 +24,7 @@
 //! environment and the file in this order; whatever nobody asked for is an unknown key. Faults are collected
 //! and told all at once ([`Faults`]).
 
+mod assembly;
 mod environment;
 mod explain;
 mod fault;
@@ -33,6 +34,7 @@ mod reader;
 pub mod settings;
 pub mod telemetry;
 
+pub use assembly::{App, Role, StartError, open_store};
 pub use environment::Environment;
 pub use explain::{Explanation, Row};
 pub use fault::{ConfigError, Fault, Faults, Warning};

@@ -299,8 +299,11 @@ impl Orchestrator {
 
     fn hand_over(&self, held: Held) {
         self.inner.live.enter(&held.record);
-        // Shutting down: the intent is committed, and is taken up at the next start.
-        let _ = self.inner.inbox.send(held);
+        if let Err(mpsc::error::SendError(held)) = self.inner.inbox.send(held) {
+            // Stopped already: the intent is committed, and is taken up when the lease expires.
+            self.inner.path.drop_held(&held);
+            self.inner.live.leave(&held.record.batch);
+        }
     }
 
     /// Waits for the end of a batch, wherever it runs, for at most `limit`. The record is the last that was seen: over,

@@ -71,6 +71,11 @@ impl Held {
     pub(crate) fn lease(&self) -> &Lease {
         &self.lease
     }
+
+    /// The YBA instance: the part of the slot before the universe.
+    pub(crate) fn instance(&self) -> &str {
+        self.record.slot.split('/').next().unwrap_or_default()
+    }
 }
 
 /// What follows a step.
@@ -107,6 +112,15 @@ impl Path {
             watching_since: None,
             abort_sent: false,
             tries: 0,
+        }
+    }
+
+    /// Takes back an attempt that was recorded and is certainly not sent: whoever comes next need not look for it.
+    pub(crate) async fn withdraw(&self, held: &mut Held) {
+        if held.unsent && held.unsaved.is_none() {
+            held.unsent = false;
+            let why = unreachable("the process stopped before the request was sent");
+            self.change(held, Duration::ZERO, |record, now| record.wait(why, now)).await;
         }
     }
 

@@ -6,7 +6,7 @@
 //! bounded number of them at once: ten thousand waiting batches are ten thousand entries in it, and one timer.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -62,6 +62,7 @@ pub(crate) fn start(
             path,
             live,
             due: BTreeMap::new(),
+            queued: HashMap::new(),
             sequence: 0,
             steps: JoinSet::new(),
             under_way: HashMap::new(),
@@ -136,10 +137,25 @@ struct Round {
     path: Arc<Path>,
     live: Arc<Live>,
     due: BTreeMap<(Duration, u64), Held>,
+    /// Due, and waiting for their YBA instance to have room, in order.
+    queued: HashMap<String, Queue>,
     sequence: u64,
     steps: JoinSet<(Held, Next)>,
-    /// The lease of every step under way, should it panic.
-    under_way: HashMap<tokio::task::Id, Lease>,
+    /// Every step under way.
+    under_way: HashMap<tokio::task::Id, UnderWay>,
+}
+
+/// The due batches of one YBA instance, and how many of its steps are under way.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Held>,
+    steps: usize,
+}
+
+/// What is known of a step under way, should it panic.
+struct UnderWay {
+    lease: Lease,
+    instance: String,
 }
 
 impl Round {
@@ -172,40 +188,61 @@ impl Round {
         self.due.insert((self.path.clock.elapsed() + after, self.sequence), held);
     }
 
-    /// Starts a step for every batch that is due, as far as there is room.
+    /// Starts a step for every batch that is due, as far as there is room: altogether, and for its instance.
     fn start_due_steps(&mut self) {
         let now = self.path.clock.elapsed();
         while self.steps.len() < self.path.settings.concurrency {
             let Some(first) = self.due.first_entry().filter(|entry| entry.key().0 <= now) else { return };
             let held = first.remove();
-            let (path, live, span) = (Arc::clone(&self.path), Arc::clone(&self.live), held.span.clone());
-            let lease = held.lease().clone();
-            let task = self.steps.spawn(advance(path, live, held).instrument(span));
-            self.under_way.insert(task.id(), lease);
+            let queue = self.queued.entry(held.instance().to_owned()).or_default();
+            if queue.steps < self.path.settings.concurrency_per_instance {
+                self.start_step(held);
+            } else {
+                queue.waiting.push_back(held);
+            }
         }
     }
 
+    fn start_step(&mut self, held: Held) {
+        let (path, live, span) = (Arc::clone(&self.path), Arc::clone(&self.live), held.span.clone());
+        let under_way = UnderWay { lease: held.lease().clone(), instance: held.instance().to_owned() };
+        self.queued.entry(under_way.instance.clone()).or_default().steps += 1;
+        let task = self.steps.spawn(advance(path, live, held).instrument(span));
+        self.under_way.insert(task.id(), under_way);
+    }
+
     fn after_step(&mut self, step: Result<(tokio::task::Id, (Held, Next)), tokio::task::JoinError>) {
-        let step = step.map(|(id, step)| {
-            self.under_way.remove(&id);
-            step
-        });
+        let id = step.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
+        let Some(under_way) = self.under_way.remove(&id) else { return };
         match step {
-            Ok((held, Next::After(pause))) => self.enter(held, pause),
-            Ok((held, Next::Now)) => self.enter(held, Duration::ZERO),
-            Ok((held, Next::Over | Next::Lost)) => {
-                self.path.drop_held(&held);
-                self.live.leave(&held.record.batch);
-            }
+            Ok((_, (held, Next::After(pause)))) => self.enter(held, pause),
+            Ok((_, (held, Next::Now))) => self.enter(held, Duration::ZERO),
+            Ok((_, (held, Next::Over | Next::Lost))) => self.leave(&held),
             // A bug. Off the book, the lease is not renewed: the batch is taken up again when it expires, here or elsewhere.
             Err(panic) => {
-                if let Some(lease) = self.under_way.remove(&panic.id()) {
-                    tracing::error!(%panic, batch_id = %lease.batch, "a bug: a step panicked; the batch is taken up again");
-                    self.path.leases.strike(&lease);
-                    self.live.leave(&lease.batch);
-                }
+                let batch = &under_way.lease.batch;
+                tracing::error!(%panic, batch_id = %batch, "a bug: a step panicked; the batch is taken up again");
+                self.path.leases.strike(&under_way.lease);
+                self.live.leave(batch);
             }
         }
+        self.make_room(&under_way.instance);
+    }
+
+    /// A step of this instance ended: the next that waits for it may go.
+    fn make_room(&mut self, instance: &str) {
+        let Some(queue) = self.queued.get_mut(instance) else { return };
+        queue.steps -= 1;
+        if let Some(next) = queue.waiting.pop_front() {
+            self.start_step(next);
+        } else if queue.steps == 0 {
+            self.queued.remove(instance);
+        }
+    }
+
+    fn leave(&self, held: &Held) {
+        self.path.drop_held(held);
+        self.live.leave(&held.record.batch);
     }
 
     /// Finishes the steps under way, and gives everything else up.
@@ -218,25 +255,27 @@ impl Round {
         if under_way > 0 {
             tracing::info!(under_way, "finishing the steps under way");
         }
-        let finishing = async {
-            while let Some(step) = self.steps.join_next().await {
-                if let Ok((held, Next::Over | Next::Lost)) = step {
-                    self.path.drop_held(&held);
-                    self.live.leave(&held.record.batch);
+        let patience = self.path.clock.sleep(self.path.settings.shutdown_timeout);
+        tokio::pin!(patience);
+        loop {
+            tokio::select! {
+                ended = self.steps.join_next() => match ended {
+                    Some(Ok((held, Next::Over | Next::Lost))) => self.leave(&held),
+                    Some(_) => {}
+                    None => break,
+                },
+                () = &mut patience => {
+                    tracing::warn!("some steps did not end in time; they are looked up at the next start");
+                    break;
                 }
             }
-        };
-        tokio::select! {
-            () = finishing => {}
-            () = self.path.clock.sleep(self.path.settings.shutdown_timeout) => {
-                tracing::warn!("some steps did not end in time; they are looked up at the next start");
-            }
         }
-        while let Ok(held) = arrivals.try_recv() {
-            drop(held);
-        }
-        while let Ok(held) = claimed.try_recv() {
-            drop(held);
+        let mut unsent: Vec<Held> = self.queued.drain().flat_map(|(_, queue)| queue.waiting).collect();
+        unsent.extend(std::mem::take(&mut self.due).into_values());
+        unsent.extend(std::iter::from_fn(|| arrivals.try_recv().ok()));
+        unsent.extend(std::iter::from_fn(|| claimed.try_recv().ok()));
+        for held in &mut unsent {
+            self.path.withdraw(held).await;
         }
         let leases = self.path.leases.all();
         if leases.is_empty() {

@@ -24,6 +24,8 @@ pub struct Settings {
     pub max_attempts: u32,
     /// Steps at once: calls to YBA and writes to the store under way.
     pub concurrency: usize,
+    /// Steps at once for one YBA instance, so that one that hangs does not hold up the others.
+    pub concurrency_per_instance: usize,
     /// Batches followed by this replica at once; more are recorded and left for whoever has room.
     pub max_in_flight: usize,
     /// How often the store is asked for open work that nobody owns. `None`: never (a command line that follows
@@ -45,6 +47,7 @@ impl Default for Settings {
             wait_limit: Duration::from_hours(6),
             max_attempts: 5,
             concurrency: 64,
+            concurrency_per_instance: 32,
             max_in_flight: 20_000,
             claim_interval: Some(Duration::from_secs(1)),
             shutdown_timeout: Duration::from_secs(20),

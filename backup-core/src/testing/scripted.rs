@@ -10,7 +10,7 @@ use chrono::NaiveDate;
 use serde_json::json;
 
 use crate::{
-    ids::{AttemptId, TaskId},
+    ids::{AttemptId, InstanceName, TaskId},
     record::{Attempt, Plan},
     strategy::{
         BackupStrategy, BackupView, BackupViewState, FULL, Found, NoAnswer, Observation, PlanError, Start,
@@ -26,6 +26,7 @@ use crate::{
 #[derive(Clone, Debug, Default)]
 pub struct ScriptedStrategy {
     script: Arc<Mutex<Script>>,
+    hangs_at: Option<InstanceName>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +44,13 @@ impl ScriptedStrategy {
     /// All is well.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// POSTs to this instance are never answered.
+    #[must_use]
+    pub fn hangs_at(mut self, instance: impl Into<InstanceName>) -> Self {
+        self.hangs_at = Some(instance.into());
+        self
     }
 
     /// The next plan.
@@ -122,7 +130,10 @@ impl BackupStrategy for ScriptedStrategy {
         self.lock().plans.pop_front().unwrap_or_else(|| Ok(super::fixtures::plan()))
     }
 
-    async fn start(&self, _target: &BackupTarget, _plan: &Plan, attempt: &Attempt) -> Start {
+    async fn start(&self, target: &BackupTarget, _plan: &Plan, attempt: &Attempt) -> Start {
+        if self.hangs_at.as_ref() == Some(&target.instance) {
+            std::future::pending::<()>().await;
+        }
         let mut script = self.lock();
         script.posted.push(attempt.id);
         script.starts.pop_front().unwrap_or_else(|| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backup_core::{
-    Phase, TrackerStatus,
+    BackupRequest, BackupTarget, Phase, TrackerStatus,
     strategy::Found,
     testing::{Moment, ScriptedStrategy},
 };
@@ -109,4 +109,49 @@ async fn three_replicas_share_the_work_and_start_each_backup_once() {
         assert_eq!(world.end_of(batch).await.status(), TrackerStatus::Success);
     }
     assert_eq!(world.yba.posted().len(), 30);
+}
+
+#[tokio::test]
+async fn a_shutdown_before_the_request_is_sent_needs_no_look_up() {
+    let mut world = World::new(ScriptedStrategy::new());
+    world.settings.concurrency = 0;
+    let first = world.replica();
+    let batch = first.submit(request()).await.unwrap().batch;
+    world.quiet().await;
+    first.shutdown().await;
+    assert_eq!(world.record(&batch).phase, Phase::Waiting);
+
+    world.settings.concurrency = 64;
+    let _second = world.replica();
+    world.pass(Duration::from_secs(5)).await;
+    assert_eq!(
+        world.record(&batch).status(),
+        TrackerStatus::Success,
+        "without waiting for the settling time"
+    );
+}
+
+#[tokio::test]
+async fn a_yba_that_hangs_does_not_hold_up_another() {
+    let targets = ["slow", "quick"].into_iter().flat_map(|yba| {
+        (0..10).map(move |n| BackupTarget::new(format!("{yba}{n}"), yba, format!("u{n}"), "s"))
+    });
+    let mut world = World::new(ScriptedStrategy::new().hangs_at("slow")).with_targets(targets);
+    world.settings.concurrency_per_instance = 3;
+    world.settings.concurrency = 6;
+    let orchestrator = world.replica();
+    let mut quick = Vec::new();
+    for yba in ["slow", "quick"] {
+        for n in 0..10 {
+            let request = BackupRequest::new(format!("{yba}{n}"), "20250325");
+            let batch = orchestrator.submit(request).await.unwrap().batch;
+            if yba == "quick" {
+                quick.push(batch);
+            }
+        }
+    }
+    for batch in &quick {
+        assert_eq!(world.end_of(batch).await.status(), TrackerStatus::Success);
+    }
+    assert_eq!(world.yba.posted().len(), 10, "what hangs was never answered");
 }

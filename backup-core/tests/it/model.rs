@@ -6,7 +6,7 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -60,13 +60,17 @@ impl ModelYba {
         Self { state: Arc::new(Mutex::new(State { choices: choices.into(), tasks: Vec::new() })), clock }
     }
 
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nobody panics with it")
+    }
+
     /// The next choice, 0 for "all is well".
     fn choose(&self, of: u8) -> u8 {
-        self.state.lock().unwrap().choices.pop_front().map_or(0, |choice| choice % of)
+        self.lock().choices.pop_front().map_or(0, |choice| choice % of)
     }
 
     fn tasks(&self) -> Vec<Task> {
-        self.state.lock().unwrap().tasks.clone()
+        self.lock().tasks.clone()
     }
 
     fn accept(&self, attempt: &Attempt, after: Duration) -> TaskId {
@@ -80,7 +84,7 @@ impl ModelYba {
             fails,
             row_lag: if lags { Duration::from_secs(20) } else { Duration::ZERO },
         };
-        self.state.lock().unwrap().tasks.push(task);
+        self.lock().tasks.push(task);
         id_of(attempt.id)
     }
 
