@@ -17,8 +17,11 @@ use url::Url;
 
 use crate::{
     config::{TOKEN_HEADER, YbaClientBuilder},
-    error::{self, Call, Error, ErrorKind, Failure},
+    error::{self, Call, Error, Failure},
     ids::{CustomerId, RequestId},
+    leader::Elsewhere,
+    limit::Limits,
+    observe::{CallReport, Hooks},
     request::{Request, Target},
     retry::{Decision, Outcome, RetryPolicy, decide},
 };
@@ -43,6 +46,8 @@ pub(crate) struct Inner {
     pub(crate) secret: Option<SecretString>,
     pub(crate) retry: RetryPolicy,
     pub(crate) max_body: usize,
+    pub(crate) hooks: Hooks,
+    pub(crate) limits: Limits,
 }
 
 impl std::fmt::Debug for YbaClient {
@@ -70,8 +75,12 @@ impl YbaClient {
 
     /// The address that calls go to at the moment.
     pub fn address(&self) -> &Url {
-        let index = self.0.preferred.load(Ordering::Relaxed);
-        &self.0.addresses[index % self.0.addresses.len()]
+        &self.0.addresses[self.place()]
+    }
+
+    /// Which of the addresses calls go to at the moment.
+    pub(crate) fn place(&self) -> usize {
+        self.0.preferred.load(Ordering::Relaxed) % self.0.addresses.len()
     }
 
     /// The customer the client was built for.
@@ -100,6 +109,7 @@ impl YbaClient {
     ) -> Result<T, Error> {
         let span = tracing::info_span!(
             "yba.call",
+            otel.name = format!("yba.{}", request.operation),
             operation = request.operation,
             method = %request.method,
             path = request.template,
@@ -117,44 +127,36 @@ impl YbaClient {
         read: impl Fn(Answer) -> Result<T, Failure>,
     ) -> Result<T, Error> {
         let started = Instant::now();
-        let mut attempt = 0;
+        let (mut attempts, mut moves) = (0, 0);
         loop {
-            attempt += 1;
-            let outcome = match self.attempt(request).await {
-                Ok(answer) => {
-                    let status = answer.status;
-                    read(answer).map(|value| (value, status))
-                }
-                Err(failure) => Err(failure),
-            };
-            let failure = match outcome {
+            attempts += 1;
+            let place = self.place();
+            let failure = match self.attempt(request, place, &read).await {
                 Ok((value, status)) => {
-                    note(Some(status), attempt, started.elapsed());
+                    self.finished(request, Some(status), None, attempts, started.elapsed());
                     return Ok(value);
                 }
                 Err(failure) => failure,
             };
-            let elapsed = started.elapsed();
-            let (status, retry_after) = (failure.status, failure.retry_after);
-            let understood = !matches!(failure.kind, ErrorKind::Build | ErrorKind::Decode);
-            let error = failure.into_error(&Call {
+            let (status, elapsed) = (failure.status, started.elapsed());
+            let mut error = failure.into_error(&Call {
                 operation: request.operation,
                 method: &request.method,
                 path: request.template,
                 request_id: request.id.as_ref(),
-                attempts: attempt,
+                attempts,
                 elapsed,
             });
-            let outcome = Outcome {
-                reach: error.reach(),
-                status: status.filter(|_| understood).map(|status| status.as_u16()),
-                understood,
-                retry_after,
-            };
+            match self.elsewhere(request, &error, place, &mut moves).await {
+                Elsewhere::Go => continue,
+                Elsewhere::Stay => {}
+                Elsewhere::NotBelieved => error = error.told_by_standby(),
+            }
             let jitter = rand::random::<f64>();
-            match decide(outcome, request.idempotency, &self.0.retry, attempt, elapsed, jitter) {
+            let outcome = Outcome::of(&error);
+            match decide(outcome, request.idempotency, &self.0.retry, attempts, elapsed, jitter) {
                 Decision::GiveUp => {
-                    note(status, attempt, elapsed);
+                    self.finished(request, status, Some(&error), attempts, elapsed);
                     return Err(error);
                 }
                 Decision::After(delay) => {
@@ -165,18 +167,58 @@ impl YbaClient {
         }
     }
 
-    /// One attempt, to one address.
-    async fn attempt(&self, request: &Request) -> Result<Answer, Failure> {
-        let built = self.build(request)?;
-        let response = self.0.http.execute(built).await.map_err(Failure::transport)?;
-        self.receive(response, request.id.as_ref()).await
+    /// One attempt, at one address.
+    pub(crate) async fn attempt<T>(
+        &self,
+        request: &Request,
+        place: usize,
+        read: impl Fn(Answer) -> Result<T, Failure>,
+    ) -> Result<(T, StatusCode), Failure> {
+        let built = self.build(request, place)?;
+        let _permit = self.0.limits.enter().await.map_err(|_| Failure::circuit_open())?;
+        let answer = match self.0.http.execute(built).await {
+            Ok(response) => self.receive(response, request.id.as_ref()).await,
+            Err(error) => Err(Failure::transport(error)),
+        };
+        self.0.limits.learn(answer.as_ref().err().is_none_or(Failure::is_an_answer));
+        let answer = answer?;
+        let status = answer.status;
+        read(answer).map(|value| (value, status))
     }
 
-    fn build(&self, request: &Request) -> Result<reqwest::Request, Failure> {
+    /// Tells span and hook that a call is over.
+    fn finished(
+        &self,
+        request: &Request,
+        status: Option<StatusCode>,
+        error: Option<&Error>,
+        attempts: u32,
+        elapsed: Duration,
+    ) {
+        let span = tracing::Span::current();
+        if let Some(status) = status {
+            span.record("status", status.as_u16());
+        }
+        span.record("attempts", attempts);
+        span.record("elapsed_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
+        if let Some(report) = &self.0.hooks.report {
+            report(&CallReport {
+                operation: request.operation,
+                method: request.method.clone(),
+                path: request.template,
+                status: status.map(|status| status.as_u16()),
+                failure: error.map(Error::kind),
+                attempts,
+                elapsed,
+            });
+        }
+    }
+
+    fn build(&self, request: &Request, place: usize) -> Result<reqwest::Request, Failure> {
         if let Some(fault) = &request.fault {
             return Err(Failure::build(fault));
         }
-        let mut url = self.url(&request.target)?;
+        let mut url = self.url(&request.target, place)?;
         if !request.query.is_empty() {
             url.query_pairs_mut().extend_pairs(&request.query);
         }
@@ -192,6 +234,11 @@ impl YbaClient {
                 .map_err(|_| Failure::build("the request id holds characters a header cannot"))?;
             headers.insert(REQUEST_ID_HEADER, value);
         }
+        if let Some(parent) = self.0.hooks.trace_parent()
+            && let Ok(value) = HeaderValue::try_from(parent)
+        {
+            headers.insert("traceparent", value);
+        }
         if let Some(body) = &request.body {
             let json = HeaderValue::from_static("application/json");
             headers.insert(reqwest::header::CONTENT_TYPE, json);
@@ -200,10 +247,10 @@ impl YbaClient {
         Ok(built)
     }
 
-    fn url(&self, target: &Target) -> Result<Url, Failure> {
+    fn url(&self, target: &Target, place: usize) -> Result<Url, Failure> {
         match target {
             Target::Path(segments) => {
-                let mut url = self.address().clone();
+                let mut url = self.0.addresses[place].clone();
                 url.path_segments_mut()
                     .map_err(|()| Failure::build("the address cannot carry a path"))?
                     .pop_if_empty()
@@ -295,13 +342,4 @@ fn retry_after(headers: &reqwest::header::HeaderMap) -> Option<Duration> {
     let until = chrono::DateTime::parse_from_rfc2822(value).ok()?;
     let now = chrono::DateTime::parse_from_rfc2822(text(reqwest::header::DATE)?).ok()?;
     (until - now).to_std().ok()
-}
-
-fn note(status: Option<StatusCode>, attempts: u32, elapsed: Duration) {
-    let span = tracing::Span::current();
-    if let Some(status) = status {
-        span.record("status", status.as_u16());
-    }
-    span.record("attempts", attempts);
-    span.record("elapsed_ms", u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
 }

@@ -14,6 +14,8 @@ use crate::{
     client::{Inner, YbaClient},
     error::{Call, Error, Failure},
     ids::CustomerId,
+    limit::{CircuitBreaker, Limits},
+    observe::{CallReport, Hooks},
     retry::RetryPolicy,
     tls::{self, TlsSettings},
 };
@@ -38,6 +40,11 @@ pub struct YbaClientBuilder {
     user_agent: Option<String>,
     max_body: usize,
     tls: TlsSettings,
+    hooks: Hooks,
+    at_a_time: Option<usize>,
+    breaker: Option<CircuitBreaker>,
+    #[cfg(feature = "rate-limit")]
+    per_second: Option<std::num::NonZeroU32>,
 }
 
 /// Whether and which proxy is used.
@@ -77,6 +84,11 @@ impl YbaClientBuilder {
             user_agent: None,
             max_body: 8 * 1024 * 1024,
             tls: TlsSettings::default(),
+            hooks: Hooks::default(),
+            at_a_time: None,
+            breaker: None,
+            #[cfg(feature = "rate-limit")]
+            per_second: None,
         }
     }
 
@@ -167,6 +179,37 @@ impl YbaClientBuilder {
         self
     }
 
+    /// Calls this after every call, for metrics. It must not block.
+    pub fn on_call(mut self, report: impl Fn(&CallReport) + Send + Sync + 'static) -> Self {
+        self.hooks.report = Some(Arc::new(report));
+        self
+    }
+
+    /// Asks this for the W3C `traceparent` of the trace that is current, and passes it on.
+    pub fn trace_parent(mut self, current: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        self.hooks.trace_parent = Some(Arc::new(current));
+        self
+    }
+
+    /// At most so many requests at a time; the others wait. No limit by default.
+    pub fn max_concurrent_requests(mut self, requests: usize) -> Self {
+        self.at_a_time = Some(requests);
+        self
+    }
+
+    /// At most so many requests per second; the others wait. No limit by default.
+    #[cfg(feature = "rate-limit")]
+    pub fn max_requests_per_second(mut self, requests: std::num::NonZeroU32) -> Self {
+        self.per_second = Some(requests);
+        self
+    }
+
+    /// Stops asking a YBA that does not answer. Off by default.
+    pub fn circuit_breaker(mut self, breaker: CircuitBreaker) -> Self {
+        self.breaker = Some(breaker);
+        self
+    }
+
     /// Checks the settings and makes the client. Nothing is sent.
     ///
     /// # Errors
@@ -198,7 +241,16 @@ impl YbaClientBuilder {
         }
         let secret = self.token.take().map(|t| SecretString::from(t.expose_secret().trim()));
         let token = secret.as_ref().map(token_header).transpose()?;
+        if self.at_a_time == Some(0) {
+            return Err("max_concurrent_requests of 0 would hold every call back for ever".to_owned());
+        }
         let http = self.http()?;
+        let limits = Limits::new(
+            self.at_a_time,
+            self.breaker,
+            #[cfg(feature = "rate-limit")]
+            self.per_second,
+        );
         Ok(YbaClient(Arc::new(Inner {
             http,
             addresses,
@@ -209,6 +261,8 @@ impl YbaClientBuilder {
             secret,
             retry: self.retry,
             max_body: self.max_body,
+            hooks: self.hooks,
+            limits,
         })))
     }
 

@@ -32,6 +32,7 @@ struct Inner {
     elapsed: Duration,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
+    from_standby: bool,
     /// What was wrong, or YBA's words.
     text: String,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -45,6 +46,8 @@ pub enum ErrorKind {
     Build,
     /// No connection, so nothing was sent. Retried for calls that change nothing.
     Connect,
+    /// The client's own circuit breaker held the call back, so nothing was sent. Never retried.
+    CircuitOpen,
     /// No answer in time: the request **may have been received**. Retried for calls that change
     /// nothing.
     Timeout,
@@ -88,7 +91,7 @@ impl Error {
     /// What the server may have done.
     pub fn reach(&self) -> Reach {
         match self.0.kind {
-            ErrorKind::Build | ErrorKind::Connect => Reach::NotSent,
+            ErrorKind::Build | ErrorKind::Connect | ErrorKind::CircuitOpen => Reach::NotSent,
             ErrorKind::Timeout | ErrorKind::Interrupted | ErrorKind::Decode => Reach::Unknown,
             ErrorKind::Api => self.0.status.map_or(Reach::Unknown, |status| {
                 if status == StatusCode::SERVICE_UNAVAILABLE && texts::turned_away(&self.0.text) {
@@ -159,19 +162,26 @@ impl Error {
 
     /// The thing asked for is not known to this YBA.
     ///
-    /// True for a 404 and for the 400s by which YBA says the same. A standby says it too, about
-    /// things its leader knows.
+    /// True for a 404 and for the 400s by which YBA says the same. A standby says it too, about things
+    /// its leader knows: the client asks whether it talks to one, and this is false if it does.
     pub fn is_not_found(&self) -> bool {
         match self.status() {
+            _ if self.0.from_standby => false,
             Some(404) => true,
             Some(400) => texts::not_found(&self.0.text),
             _ => false,
         }
     }
 
-    /// The answering YBA is a standby, and refuses changes.
+    /// The answering YBA is a standby: it refuses changes, and what it does not know may well exist.
     pub fn is_standby(&self) -> bool {
-        self.status() == Some(503) && texts::standby(&self.0.text)
+        self.0.from_standby || (self.status() == Some(503) && texts::standby(&self.0.text))
+    }
+
+    /// Marks a "not found" that came from a standby, and so means nothing.
+    pub(crate) fn told_by_standby(mut self) -> Self {
+        self.0.from_standby = true;
+        self
     }
 
     /// The answering YBA is shutting down.
@@ -199,6 +209,9 @@ impl fmt::Display for Error {
             (ErrorKind::Build, _) => write!(f, "{operation} was not sent: {text}")?,
             (ErrorKind::Connect, _) => {
                 write!(f, "{operation} was not sent: no connection to YBA")?;
+            }
+            (ErrorKind::CircuitOpen, _) => {
+                write!(f, "{operation} was not sent: YBA has not answered for a while")?;
             }
             (ErrorKind::Timeout, _) => {
                 write!(f, "{operation} ({method} {path}): no answer from YBA in time")?;
@@ -250,6 +263,10 @@ impl Failure {
         Self { kind: ErrorKind::Build, status: None, retry_after: None, text: text.into(), source: None }
     }
 
+    pub(crate) fn circuit_open() -> Self {
+        Self { kind: ErrorKind::CircuitOpen, ..Self::build("") }
+    }
+
     pub(crate) fn decode(status: StatusCode, error: impl fmt::Display) -> Self {
         let text = cut(&error.to_string(), TEXT_LIMIT).to_owned();
         Self { kind: ErrorKind::Decode, status: Some(status), retry_after: None, text, source: None }
@@ -275,6 +292,15 @@ impl Failure {
         Self { kind, status: None, retry_after: None, text, source: Some(Box::new(error)) }
     }
 
+    /// Somebody at the other end answered, whatever the words.
+    pub(crate) fn is_an_answer(&self) -> bool {
+        match self.kind {
+            ErrorKind::Api => self.status.is_none_or(|status| !matches!(status.as_u16(), 502..=504)),
+            ErrorKind::Decode | ErrorKind::Build => true,
+            _ => false,
+        }
+    }
+
     /// The error the caller sees.
     pub(crate) fn into_error(self, call: &Call<'_>) -> Error {
         Error(Box::new(Inner {
@@ -287,6 +313,7 @@ impl Failure {
             elapsed: call.elapsed,
             status: self.status,
             retry_after: self.retry_after,
+            from_standby: false,
             text: self.text,
             source: self.source,
         }))
@@ -427,6 +454,11 @@ pub(crate) mod texts {
 
     pub(crate) fn has_no_ha(text: &str) -> bool {
         text.contains("No HA Config")
+    }
+
+    /// A thing is not known, as opposed to a route that does not exist.
+    pub(crate) fn unknown_thing(text: &str) -> bool {
+        not_found(text) || !unknown_route(text)
     }
 
     /// The framework's words for a route that does not exist.

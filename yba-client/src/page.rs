@@ -104,6 +104,7 @@ impl<F> Envelope<F> {
     /// Another order than by time of creation.
     pub(crate) fn sorted(mut self, by: &'static str) -> Self {
         self.sort_by = by;
+        self.direction = "ASC";
         self
     }
 }

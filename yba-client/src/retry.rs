@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use crate::{error::Reach, request::Idempotency};
+use crate::{
+    error::{Error, ErrorKind, Reach},
+    request::Idempotency,
+};
 
 /// How often and how long a call is repeated.
 ///
@@ -58,6 +61,20 @@ pub struct Outcome {
     pub retry_after: Option<Duration>,
 }
 
+impl Outcome {
+    /// What a failed attempt means for repeating it.
+    pub(crate) fn of(error: &Error) -> Self {
+        let understood =
+            !matches!(error.kind(), ErrorKind::Build | ErrorKind::Decode | ErrorKind::CircuitOpen);
+        Self {
+            reach: error.reach(),
+            status: error.status().filter(|_| understood),
+            understood,
+            retry_after: error.retry_after(),
+        }
+    }
+}
+
 /// The answer of [`decide`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
@@ -93,7 +110,7 @@ fn backoff(policy: &RetryPolicy, attempt: u32, jitter: f64) -> Duration {
     let doublings = attempt.saturating_sub(1).min(31);
     let ceiling = policy.base_delay.saturating_mul(1 << doublings).min(policy.max_delay);
     let share = if jitter.is_finite() { jitter.clamp(0.0, 1.0) } else { 1.0 };
-    ceiling.mul_f64(share)
+    Duration::try_from_secs_f64(ceiling.as_secs_f64() * share).unwrap_or(ceiling)
 }
 
 fn is_transient(outcome: Outcome) -> bool {

@@ -16,6 +16,7 @@ pub use pitr::Pitr;
 pub use restores::Restores;
 pub use schedules::Schedules;
 pub use session::Session;
+pub(crate) use session::leadership;
 pub use storage_configs::StorageConfigs;
 pub use tasks::Tasks;
 pub use universes::Universes;

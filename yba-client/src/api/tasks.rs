@@ -11,6 +11,7 @@ use crate::{
     page::{self, Page},
     request::Request,
     types::{AbortAnswer, FailedSubtask, FailedSubtasks, Task, TaskQuery, TaskSummary},
+    wait::Wait,
 };
 
 /// The tasks of the customer.
@@ -39,6 +40,11 @@ impl Tasks<'_> {
                 Ok(Task { raw, ..task })
             })
             .await
+    }
+
+    /// Follows a task to its end, with [`WaitPolicy`](crate::WaitPolicy)'s defaults.
+    pub fn wait(&self, task: &TaskId) -> Wait {
+        Wait::new(self.0.clone(), task.clone())
     }
 
     /// What failed in a failed task, with YBA's explanations, latest first.

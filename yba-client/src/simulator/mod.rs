@@ -154,20 +154,24 @@ impl SimulatorBuilder {
     /// # Errors
     /// When the address cannot be listened on.
     pub async fn try_start(self) -> std::io::Result<Simulator> {
+        let mut simulator = self.try_start_empty().await?;
+        simulator.universe = simulator.add_universe("universe-1");
+        simulator.storage_config = simulator.add_storage_config("s3");
+        Ok(simulator)
+    }
+
+    async fn try_start_empty(self) -> std::io::Result<Simulator> {
         let listener = TcpListener::bind(&self.listen)?;
         let clock = if self.manual_clock { Clock::manual() } else { Clock::Real { ahead: Duration::ZERO } };
         let world = World::new(self.settings, clock);
         let responder = Responder(Arc::new(Mutex::new(world)));
         let relay = Relay::start(listener, responder.clone()).await?;
-        let mut simulator = Simulator {
+        Ok(Simulator {
             responder,
             relay,
             universe: UniverseId::from(""),
             storage_config: StorageConfigId::from(""),
-        };
-        simulator.universe = simulator.add_universe("universe-1");
-        simulator.storage_config = simulator.add_storage_config("s3");
-        Ok(simulator)
+        })
     }
 }
 
@@ -606,6 +610,40 @@ impl Simulator {
     /// Listens again, on the same port.
     pub async fn come_up(&self) {
         self.relay.listen(Listening::Yes).await;
+    }
+
+    /// Starts a standby of this one, on an address of its own: same customer and token, and a copy of
+    /// everything as it is now. The copy changes only by [`sync_from`](Self::sync_from).
+    ///
+    /// # Panics
+    /// When no port can be listened on.
+    pub async fn start_standby(&self) -> Self {
+        let settings = self.world(|world| {
+            world.settings.high_availability = true;
+            world.settings.clone()
+        });
+        let builder = SimulatorBuilder {
+            listen: "127.0.0.1:0".to_owned(),
+            manual_clock: self.world(|world| matches!(world.clock, Clock::Manual { .. })),
+            settings: Settings { mode: Mode::Standby, ..settings },
+        };
+        let mut standby = match builder.try_start_empty().await {
+            Ok(standby) => standby,
+            Err(error) => panic!("the standby cannot start: {error}"),
+        };
+        standby.universe = self.universe();
+        standby.storage_config = self.storage_config();
+        standby.sync_from(self);
+        standby
+    }
+
+    /// Takes over a copy of everything that another simulator knows, as a standby does now and then.
+    pub fn sync_from(&self, leader: &Self) {
+        let (data, clock) = leader.world(|world| (world.data.clone(), world.clock));
+        self.world(|world| {
+            world.data = data;
+            world.clock = clock;
+        });
     }
 
     /// Becomes a standby: writes are answered 503; reads are answered from its copy of now, which no

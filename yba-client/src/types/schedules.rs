@@ -182,7 +182,7 @@ pub struct EditSchedule {
 }
 
 impl EditSchedule {
-    /// Another recurrence. YBA needs one in every change.
+    /// Another recurrence.
     pub fn recurrence(recurrence: &Recurrence) -> Self {
         let fault = recurrence.validate().err();
         Self { firing: Firing::of(recurrence), time_before_delete: None, fault }
