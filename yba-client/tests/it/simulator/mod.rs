@@ -1,7 +1,9 @@
 //! The simulator, seen through the client.
 
 mod faults;
+mod leader;
 mod lifecycle;
+mod wait;
 
 use std::time::Duration;
 
