@@ -291,7 +291,8 @@ impl Orchestrator {
             }
             Some(lease) => {
                 let claimed = Claimed { lease, record: record.clone() };
-                self.hand_over(path.take(claimed, asked_at, true, span));
+                let unsent = record.phase == Phase::Submitting;
+                self.hand_over(path.take(claimed, asked_at, unsent, span));
             }
         }
         Ok(())

@@ -130,6 +130,8 @@ impl Path {
     }
 
     /// Plans a batch and says what to record: a new attempt, a wait, or a failure. Nothing is sent.
+    ///
+    /// What a lost attempt started after all is followed instead.
     pub(crate) async fn prepare(
         &self,
         record: &mut BackupRecord,
@@ -138,6 +140,17 @@ impl Path {
         let Some(strategy) = self.strategies.get(&target.strategy) else {
             return record.fail(no_strategy(&target.strategy), self.clock.now());
         };
+        if !record.lost.is_empty() {
+            match strategy.find(target, &record.open_attempts()).await {
+                Ok(Found::Task(task)) => {
+                    tracing::info!(task_id = %task, "found the task of an attempt that was lost");
+                    return record.adopt(task, self.clock.now());
+                }
+                // A person saw it, or the policy says so: it was waited for long enough.
+                Ok(Found::Nothing | Found::Undecidable(_)) => {}
+                Err(cause) => return record.wait(unreachable(&cause.0), self.clock.now()),
+            }
+        }
         match strategy.plan(target, record.business_date).await {
             Ok(plan) => {
                 tracing::info!(strategy = plan.strategy, reason = plan.reason, "planned");
@@ -212,7 +225,7 @@ impl Path {
             }
             Start::Accepted { task, response } => {
                 tracing::info!(task_id = %task, "YBA accepted the backup");
-                self.running(held, task, Some(response)).await
+                self.running(held, |record, now| record.run(task, Some(response), now)).await
             }
             Start::Rejected(failure) => self.end(held, failure).await,
             Start::Busy { text } => {
@@ -242,15 +255,15 @@ impl Path {
         let interval = pace::poll_interval(held.tries, self.settings.poll_first, self.settings.poll_max);
         held.tries = held.tries.saturating_add(1);
         let past_deadline = self.clock.now() >= held.record.deadline_at;
-        match strategy.find(target, &held.record.attempts).await {
+        match strategy.find(target, &held.record.open_attempts()).await {
             Ok(Found::Task(task)) => {
                 tracing::info!(task_id = %task, "found the task that the lost answer spoke of");
-                self.running(held, task, None).await
+                self.running(held, |record, now| record.adopt(task, now)).await
             }
             Ok(Found::Undecidable(what)) => match target.on_unknown {
                 OnUnknown::Repost if watched >= self.settings.settle_time => self.again(held).await,
                 OnUnknown::Fail if watched >= self.settings.settle_time => {
-                    self.end(held, unknown(&what)).await
+                    self.end_unknown(held, &what).await
                 }
                 _ => Next::After(interval),
             },
@@ -284,18 +297,27 @@ impl Path {
             );
             let failure = Failure::new(ErrorCode::YbaUnreachable, message)
                 .with_advice("see why YBA or a proxy before it drops answers, then run the batch again");
+            held.record.lose_attempt();
             return self.end(held, failure).await;
         }
         tracing::warn!("YBA has no task of any attempt; posting again as a new attempt");
         held.unsent = true;
-        self.change(held, Duration::ZERO, BackupRecord::submit).await
+        self.change(held, Duration::ZERO, |record, now| {
+            record.lose_attempt();
+            record.submit(now)
+        })
+        .await
     }
 
     /// The task is known: records it.
-    async fn running(&self, held: &mut Held, task: TaskId, response: Option<serde_json::Value>) -> Next {
+    async fn running(
+        &self,
+        held: &mut Held,
+        step: impl FnOnce(&mut BackupRecord, DateTime<Utc>) -> Result<(), IllegalTransition>,
+    ) -> Next {
         held.tries = 0;
         held.watching_since = None;
-        match self.change(held, Duration::ZERO, |record, now| record.run(task, response, now)).await {
+        match self.change(held, Duration::ZERO, step).await {
             Next::Now => {
                 Next::After(pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max))
             }
@@ -385,6 +407,12 @@ impl Path {
         }
     }
 
+    /// Records that nobody can tell what the last attempt did. Run again, the batch looks for it first.
+    async fn end_unknown(&self, held: &mut Held, what: &str) -> Next {
+        held.record.lose_attempt();
+        self.end(held, unknown(what)).await
+    }
+
     /// Records a failure.
     async fn end(&self, held: &mut Held, failure: Failure) -> Next {
         tracing::warn!(error_code = %failure.code, message = failure.message, "the backup failed");
@@ -445,7 +473,12 @@ impl Path {
                 let outcome = held.record.wait(behind(&by), self.clock.now());
                 Box::pin(self.changed(held, before, self.settings.retry_max, outcome)).await
             }
-            Err(StoreError::LeaseLost { .. }) => Next::Lost,
+            Err(StoreError::LeaseLost { .. }) => {
+                if before.phase == Phase::Submitting && held.record.phase == Phase::Running {
+                    self.abort_surplus(held).await;
+                }
+                Next::Lost
+            }
             Err(error) => {
                 tracing::error!(
                     error = &error as &dyn std::error::Error,
@@ -455,6 +488,33 @@ impl Path {
                 held.tries = held.tries.saturating_add(1);
                 Next::After(pace::backoff(held.tries, Duration::from_millis(200), self.settings.poll_max))
             }
+        }
+    }
+
+    /// The request of this process was accepted after another replica had taken the batch over: a process that was stopped
+    /// and continued right then. The other one finds the task if it still looks for it; if it has another by now, ours is
+    /// one too many.
+    async fn abort_surplus(&self, held: &Held) {
+        let (Some(task), Some(target)) = (&held.record.task, &held.target) else { return };
+        let theirs = match self.store.find(&held.record.batch).await {
+            Ok(Some(record)) => record,
+            Ok(None) => return,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, task_id = %task, "this task may be one too many; look at it in YBA");
+                return;
+            }
+        };
+        let is_looked_for = !theirs.is_done() && theirs.task.is_none();
+        if theirs.task.as_ref() == Some(task) || is_looked_for {
+            return;
+        }
+        tracing::error!(task_id = %task, "another replica's task counts; aborting this one, which is one too many");
+        let name = held.record.strategy().unwrap_or(&target.strategy);
+        if let Some(strategy) = self.strategies.get(name)
+            && let Err(cause) = strategy.cancel(target, task).await
+        {
+            tracing::error!(%cause, task_id = %task, "the task that is one too many could not be aborted; abort it in YBA");
         }
     }
 

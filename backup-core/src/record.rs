@@ -50,6 +50,8 @@ pub struct BackupRecord {
     pub note: Option<Failure>,
     /// Every POST that may have been sent, oldest first, over all runs.
     pub attempts: Vec<Attempt>,
+    /// Attempts whose answer was lost and that were not found either: looked for before anything else is posted.
+    pub lost: Vec<AttemptId>,
     /// YBA's task.
     pub task: Option<TaskId>,
     /// YBA's backup.
@@ -114,6 +116,7 @@ impl BackupRecord {
             waiting_since: None,
             note: None,
             attempts: Vec::new(),
+            lost: Vec::new(),
             task: None,
             backup: None,
             response: None,
@@ -170,6 +173,20 @@ impl BackupRecord {
         Ok(())
     }
 
+    /// Records that the last attempt may have started something that nobody found.
+    pub fn lose_attempt(&mut self) {
+        if let Some(attempt) = self.attempts.last().filter(|attempt| !self.lost.contains(&attempt.id)) {
+            self.lost.push(attempt.id);
+        }
+    }
+
+    /// The attempts whose fate is open: the lost ones, and in [`Phase::Submitting`] the last.
+    pub fn open_attempts(&self) -> Vec<Attempt> {
+        let last = self.attempts.last().map(|attempt| attempt.id).filter(|_| self.phase == Phase::Submitting);
+        let open = |attempt: &&Attempt| self.lost.contains(&attempt.id) || Some(attempt.id) == last;
+        self.attempts.iter().filter(open).cloned().collect()
+    }
+
     /// Records that nothing can be started now, and why.
     pub fn wait(&mut self, why: Failure, now: DateTime<Utc>) -> Result<(), IllegalTransition> {
         self.enter(Phase::Waiting, now)?;
@@ -179,18 +196,28 @@ impl BackupRecord {
         Ok(())
     }
 
-    /// Records the task that the attempt started.
+    /// Records the task that an attempt started.
     pub fn run(
         &mut self,
         task: TaskId,
         response: Option<Value>,
         now: DateTime<Utc>,
     ) -> Result<(), IllegalTransition> {
+        if self.attempts.is_empty() {
+            return Err(IllegalTransition { from: self.phase, to: Phase::Running });
+        }
         self.enter(Phase::Running, now)?;
         self.task = Some(task);
         self.response = response.or(self.response.take());
         self.waiting_since = None;
         self.note = None;
+        Ok(())
+    }
+
+    /// Records the task of an attempt that was looked for and found: nothing is lost any more.
+    pub fn adopt(&mut self, task: TaskId, now: DateTime<Utc>) -> Result<(), IllegalTransition> {
+        self.run(task, None, now)?;
+        self.lost.clear();
         Ok(())
     }
 

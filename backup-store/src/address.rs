@@ -353,9 +353,10 @@ fn ssl_mode(value: &str) -> Result<String, String> {
     Err(format!("sslmode \"{value}\" is none of {}", MODES.join(", ")))
 }
 
-/// `-c a=b -c c=d`, or `--a=b`.
+/// `-c a=b -c c=d`, or `--a=b`; a backslash keeps a space in a value.
 fn settings(value: &str) -> Result<Vec<(String, String)>, String> {
-    let mut words = value.split_whitespace();
+    let words = option_words(value);
+    let mut words = words.iter().map(String::as_str);
     let mut settings = Vec::new();
     while let Some(word) = words.next() {
         let setting = match word.strip_prefix("-c") {
@@ -368,6 +369,21 @@ fn settings(value: &str) -> Result<Vec<(String, String)>, String> {
         settings.push((name.to_owned(), value.to_owned()));
     }
     Ok(settings)
+}
+
+fn option_words(value: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut chars = value.chars();
+    while let Some(char) = chars.next() {
+        match (char, words.last_mut()) {
+            ('\\', Some(word)) => word.extend(chars.next()),
+            (' ' | '\t' | '\n', _) => words.push(String::new()),
+            (char, Some(word)) => word.push(char),
+            (_, None) => {}
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 fn nodes(value: &str) -> Result<Nodes, String> {

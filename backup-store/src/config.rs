@@ -104,6 +104,14 @@ pub struct RetryPolicy {
     pub max_delay: Duration,
 }
 
+impl RetryPolicy {
+    /// The pause after this many lost connections.
+    pub(crate) fn pause(&self, tries: u32) -> Duration {
+        let factor = 2_u32.saturating_pow(tries.saturating_sub(1));
+        self.first_delay.saturating_mul(factor).min(self.max_delay)
+    }
+}
+
 impl Default for RetryPolicy {
     fn default() -> Self {
         Self {

@@ -37,6 +37,7 @@ pub(crate) struct Fields {
     pub(crate) error_message: Option<String>,
     pub(crate) error_advice: Option<String>,
     pub(crate) cancel_requested: bool,
+    pub(crate) lost_attempts: Option<Value>,
 }
 
 impl Fields {
@@ -51,6 +52,8 @@ impl Fields {
             .map(serde_json::from_value)
             .transpose()
             .map_err(|error| corrupt(WORK, "note", &self.batch_id, error.to_string()))?;
+        let lost = self.lost_attempts.clone().map(serde_json::from_value).transpose();
+        let lost = lost.map_err(|error| corrupt(WORK, "lost_attempts", &self.batch_id, error.to_string()))?;
         let (base, reason) = (self.plan_base, self.plan_reason.unwrap_or_default());
         let plan = self.backup_type.map(|strategy| Plan { strategy, base: base.map(Into::into), reason });
         Ok(BackupRecord {
@@ -70,6 +73,7 @@ impl Fields {
             waiting_since: self.waiting_since,
             note,
             attempts: self.attempts,
+            lost: lost.unwrap_or_default(),
             task: self.task_id.map(Into::into),
             backup: self.backup_id.map(Into::into),
             response: self.response,
@@ -101,6 +105,11 @@ impl Fields {
 /// A row that is not what it should be.
 pub(crate) fn corrupt(table: &'static str, column: &'static str, batch: &str, what: String) -> StoreError {
     StoreError::Corrupt { table, column, batch: batch.to_owned(), what }
+}
+
+/// The lost attempts as a column; almost always there are none.
+pub(crate) fn lost_attempts(record: &BackupRecord) -> Option<Value> {
+    (!record.lost.is_empty()).then(|| serde_json::json!(record.lost))
 }
 
 /// An attempt from its columns.

@@ -17,6 +17,9 @@ mod config;
 mod error;
 mod fields;
 mod migrate;
+mod outcome;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod replay;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
@@ -39,7 +42,7 @@ pub async fn connect(config: &StoreConfig) -> Result<Arc<dyn TrackingStore>, Con
         #[cfg(not(feature = "sqlite"))]
         Address::Sqlite(_) => Err(ConnectError::NotBuilt { engine: "SQLite", feature: "sqlite" }),
         #[cfg(feature = "postgres")]
-        Address::Postgres(_) => Err(ConnectError::NotBuilt { engine: "PostgreSQL", feature: "postgres" }),
+        Address::Postgres(server) => Ok(postgres::PostgresStore::open(*server, config).await?),
         #[cfg(not(feature = "postgres"))]
         Address::Postgres(_) => Err(ConnectError::NotBuilt { engine: "PostgreSQL", feature: "postgres" }),
     }

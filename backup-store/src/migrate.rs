@@ -32,11 +32,15 @@ impl Migration {
 
     /// FNV-1a of the text, so that an edit is noticed.
     pub(crate) fn checksum(&self) -> String {
-        let hash = self.sql.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-        });
-        format!("{hash:016x}")
+        format!("{:016x}", fnv1a(self.sql.as_bytes()))
     }
+}
+
+/// A hash that is the same for ever, on every machine.
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// A row of `backup_schema_version`.

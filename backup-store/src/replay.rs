@@ -130,7 +130,7 @@ impl Replay {
                 let most = Duration::from_millis(5).saturating_mul(factor).min(Duration::from_millis(200));
                 rand::rng().random_range(Duration::ZERO..=most)
             }
-            Verdict::Lost => self.policy.first_delay.saturating_mul(factor).min(self.policy.max_delay),
+            Verdict::Lost => self.policy.pause(tries),
             Verdict::Stale | Verdict::TimedOut | Verdict::Refused => Duration::ZERO,
         }
     }

@@ -55,28 +55,33 @@ impl ScriptedStrategy {
 
     /// The next plan.
     #[must_use]
-    pub fn plan(self, plan: Result<Plan, PlanError>) -> Self {
+    pub fn then_plan(self, plan: Result<Plan, PlanError>) -> Self {
         self.lock().plans.push_back(plan);
         self
     }
 
     /// The next answer to a POST.
     #[must_use]
-    pub fn start(self, start: Start) -> Self {
+    pub fn then_start(self, start: Start) -> Self {
         self.lock().starts.push_back(start);
         self
     }
 
     /// The next answer to a look-up.
     #[must_use]
-    pub fn find(self, found: Result<Found, NoAnswer>) -> Self {
+    pub fn then_find(self, found: Result<Found, NoAnswer>) -> Self {
         self.lock().finds.push_back(found);
         self
     }
 
+    /// The next answer to a look-up, of a strategy that is in use.
+    pub fn find_next(&self, found: Result<Found, NoAnswer>) {
+        self.lock().finds.push_back(found);
+    }
+
     /// The next `times` answers to a look at a task.
     #[must_use]
-    pub fn look(self, seen: Result<Observation, NoAnswer>, times: usize) -> Self {
+    pub fn then_look(self, seen: Result<Observation, NoAnswer>, times: usize) -> Self {
         self.lock().looks.extend(std::iter::repeat_n(seen, times));
         self
     }

@@ -1,18 +1,22 @@
 //! Crashes, lost leases and a database that fails: nothing is lost, nothing is done twice.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use backup_core::{
-    BackupRequest, BackupTarget, Phase, TrackerStatus,
-    strategy::Found,
+    Attempt, BackupRequest, BackupStrategy, BackupTarget, Phase, Plan, TaskId, TrackerStatus,
+    strategy::{Found, NoAnswer, Observation, PlanError, Start},
     testing::{Moment, ScriptedStrategy},
 };
+
+use chrono::NaiveDate;
+use tokio::sync::Notify;
 
 use crate::world::{World, request};
 
 #[tokio::test]
 async fn a_replica_that_dies_while_polling_is_followed_by_another() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 10));
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 10));
     let first = world.replica();
     let batch = first.submit(request()).await.unwrap().batch;
     world.until(&batch, |record| record.phase == Phase::Running).await;
@@ -32,7 +36,7 @@ async fn a_replica_that_dies_while_polling_is_followed_by_another() {
 
 #[tokio::test]
 async fn a_replica_that_dies_after_the_post_leaves_an_attempt_that_is_found_again() {
-    let world = World::new(ScriptedStrategy::new().find(Ok(Found::Task("task-1".into()))));
+    let world = World::new(ScriptedStrategy::new().then_find(Ok(Found::Task("task-1".into()))));
     let first = world.replica();
     // The answer of the POST never reaches the store: every write after the intent fails.
     world.store.fail_when(|operation, _| operation == "save");
@@ -51,7 +55,7 @@ async fn a_replica_that_dies_after_the_post_leaves_an_attempt_that_is_found_agai
 
 #[tokio::test]
 async fn a_shutdown_leaves_open_batches_to_the_next_start_at_once() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 5));
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 5));
     let first = world.replica();
     let batch = first.submit(request()).await.unwrap().batch;
     world.until(&batch, |record| record.phase == Phase::Running).await;
@@ -69,7 +73,7 @@ async fn a_shutdown_leaves_open_batches_to_the_next_start_at_once() {
 async fn a_database_that_fails_after_any_write_loses_and_doubles_nothing() {
     for failing in 1..8 {
         for moment in [Moment::Before, Moment::After] {
-            let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 2));
+            let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 2));
             let orchestrator = world.replica();
             world.quiet().await;
             let batch = orchestrator.submit(request()).await.unwrap().batch;
@@ -83,7 +87,7 @@ async fn a_database_that_fails_after_any_write_loses_and_doubles_nothing() {
 
 #[tokio::test]
 async fn a_replica_that_slept_past_its_lease_changes_nothing() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 40));
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 40));
     let sleeper = world.replica();
     let batch = sleeper.submit(request()).await.unwrap().batch;
     world.until(&batch, |record| record.phase == Phase::Running).await;
@@ -95,6 +99,84 @@ async fn a_replica_that_slept_past_its_lease_changes_nothing() {
     assert_eq!(world.yba.posted().len(), 1);
     world.pass(Duration::from_secs(60)).await;
     assert_eq!(sleeper.in_flight(), 0);
+}
+
+/// A strategy whose first POST is sent only when the gate opens: a process that was stopped right before.
+struct Gated {
+    yba: ScriptedStrategy,
+    gate: Arc<Notify>,
+}
+
+#[async_trait]
+impl BackupStrategy for Gated {
+    fn name(&self) -> &'static str {
+        "FULL"
+    }
+
+    async fn plan(&self, target: &BackupTarget, date: NaiveDate) -> Result<Plan, PlanError> {
+        self.yba.plan(target, date).await
+    }
+
+    async fn start(&self, target: &BackupTarget, plan: &Plan, attempt: &Attempt) -> Start {
+        self.gate.notified().await;
+        self.yba.start(target, plan, attempt).await
+    }
+
+    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+        self.yba.find(target, attempts).await
+    }
+
+    async fn observe(&self, target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer> {
+        self.yba.observe(target, task).await
+    }
+
+    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+        self.yba.cancel(target, task).await
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_a_stopped_process_sends_too_late_is_aborted() {
+    let mut world = World::new(ScriptedStrategy::new());
+    let gate = Arc::new(Notify::new());
+    // It does not take its own work up again: another replica is quicker.
+    let claim_interval = world.settings.claim_interval.take();
+    let sleeper = world.replica_with(Gated { yba: world.yba.clone(), gate: Arc::clone(&gate) });
+    let batch = sleeper.submit(request()).await.unwrap().batch;
+    world.quiet().await;
+    world.clock.advance(Duration::from_hours(1));
+
+    world.settings.claim_interval = claim_interval;
+    let _other = world.replica();
+    let record = world.end_of(&batch).await;
+    assert_eq!(record.status(), TrackerStatus::Success);
+    assert_eq!(world.yba.posted(), [record.attempts[1].id]);
+
+    gate.notify_one();
+    world.quiet().await;
+    assert_eq!(world.yba.posted().len(), 2, "it is sent, and nobody can stop that");
+    let surplus = format!("task-{}", record.attempts[0].id);
+    assert_eq!(world.yba.aborted(), [TaskId::from(surplus)]);
+    assert_eq!(world.record(&batch), record, "the record is as it was");
+}
+
+#[tokio::test]
+async fn an_attempt_that_comes_to_life_after_it_was_given_up_is_adopted() {
+    let world = World::new(
+        ScriptedStrategy::new()
+            .then_start(Start::Unknown { cause: "timeout".into() })
+            .then_start(Start::Busy { text: "CreateBackup".into() }),
+    );
+    let orchestrator = world.replica();
+    let batch = orchestrator.submit(request()).await.unwrap().batch;
+    let waiting = world.until(&batch, |record| record.phase == Phase::Waiting).await;
+    assert_eq!(waiting.lost, [waiting.attempts[0].id]);
+    // What the universe is busy with is the first attempt, which YBA had been slow to accept.
+    world.yba.find_next(Ok(Found::Task("task-1".into())));
+    let record = world.end_of(&batch).await;
+    assert_eq!(record.status(), TrackerStatus::Success);
+    assert_eq!((record.task, record.lost), (Some("task-1".into()), vec![]));
+    assert_eq!(world.yba.posted().len(), 2);
 }
 
 #[tokio::test]

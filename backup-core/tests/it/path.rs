@@ -21,7 +21,7 @@ fn aborted() -> Observation {
 
 #[tokio::test]
 async fn a_backup_is_started_followed_and_recorded() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 3));
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 3));
     let orchestrator = world.replica();
 
     let accepted = orchestrator.submit(request()).await.unwrap();
@@ -40,7 +40,7 @@ async fn a_backup_is_started_followed_and_recorded() {
 
 #[tokio::test]
 async fn a_caller_who_waits_gets_the_end_and_one_in_a_hurry_gets_where_it_stands() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 5));
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 5));
     let orchestrator = world.replica();
     let accepted = orchestrator.submit(request()).await.unwrap();
 
@@ -62,7 +62,7 @@ async fn a_caller_who_waits_gets_the_end_and_one_in_a_hurry_gets_where_it_stands
 async fn a_refusal_is_final_and_keeps_ybas_words() {
     let refusal =
         Failure::new(ErrorCode::YbaRejected, "YBA answered 400: Cannot take backups on YSQL tables");
-    let world = World::new(ScriptedStrategy::new().start(Start::Rejected(refusal.clone())));
+    let world = World::new(ScriptedStrategy::new().then_start(Start::Rejected(refusal.clone())));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     let record = world.end_of(&batch).await;
@@ -74,7 +74,7 @@ async fn a_refusal_is_final_and_keeps_ybas_words() {
 #[tokio::test]
 async fn a_busy_universe_is_waited_for() {
     let busy = || Start::Busy { text: "currently in a locked state".into() };
-    let world = World::new(ScriptedStrategy::new().start(busy()).start(busy()));
+    let world = World::new(ScriptedStrategy::new().then_start(busy()).then_start(busy()));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     let waiting = world.until(&batch, |record| record.phase == Phase::Waiting).await;
@@ -87,7 +87,7 @@ async fn a_busy_universe_is_waited_for() {
 #[tokio::test]
 async fn a_universe_that_stays_busy_fails_the_batch_and_names_the_holder() {
     let busy = || Start::Busy { text: "cannot be queued on existing task EditUniverse".into() };
-    let yba = (0..1000).fold(ScriptedStrategy::new(), |yba, _| yba.start(busy()));
+    let yba = (0..1000).fold(ScriptedStrategy::new(), |yba, _| yba.then_start(busy()));
     let world = World::new(yba).slowly();
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
@@ -100,7 +100,7 @@ async fn a_universe_that_stays_busy_fails_the_batch_and_names_the_holder() {
 #[tokio::test]
 async fn a_yba_that_cannot_be_reached_is_waited_for() {
     let world =
-        World::new(ScriptedStrategy::new().start(Start::NotSent { cause: "connection refused".into() }));
+        World::new(ScriptedStrategy::new().then_start(Start::NotSent { cause: "connection refused".into() }));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     assert_eq!(world.end_of(&batch).await.status(), TrackerStatus::Success);
@@ -110,10 +110,10 @@ async fn a_yba_that_cannot_be_reached_is_waited_for() {
 async fn a_lost_answer_is_looked_up_before_anything_is_repeated() {
     let world = World::new(
         ScriptedStrategy::new()
-            .start(Start::Unknown { cause: "timeout".into() })
-            .find(Ok(Found::Nothing))
-            .find(Err(NoAnswer("standby".into())))
-            .find(Ok(Found::Task("task-7".into()))),
+            .then_start(Start::Unknown { cause: "timeout".into() })
+            .then_find(Ok(Found::Nothing))
+            .then_find(Err(NoAnswer("standby".into())))
+            .then_find(Ok(Found::Task("task-7".into()))),
     );
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
@@ -125,7 +125,7 @@ async fn a_lost_answer_is_looked_up_before_anything_is_repeated() {
 
 #[tokio::test]
 async fn an_attempt_that_stays_lost_is_posted_again_as_a_new_recorded_attempt() {
-    let world = World::new(ScriptedStrategy::new().start(Start::Unknown { cause: "reset".into() }));
+    let world = World::new(ScriptedStrategy::new().then_start(Start::Unknown { cause: "reset".into() }));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
 
@@ -141,7 +141,7 @@ async fn an_attempt_that_stays_lost_is_posted_again_as_a_new_recorded_attempt() 
 #[tokio::test]
 async fn answers_that_are_lost_every_time_end_the_batch() {
     let lost = || Start::Unknown { cause: "reset".into() };
-    let yba = (0..20).fold(ScriptedStrategy::new(), |yba, _| yba.start(lost()));
+    let yba = (0..20).fold(ScriptedStrategy::new(), |yba, _| yba.then_start(lost()));
     let world = World::new(yba);
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
@@ -154,8 +154,8 @@ async fn answers_that_are_lost_every_time_end_the_batch() {
 async fn what_nobody_can_decide_fails_rather_than_risk_a_second_backup() {
     let undecidable = || Ok(Found::Undecidable("these tasks began at that time: t1, t2".into()));
     let yba = (0..200)
-        .fold(ScriptedStrategy::new().start(Start::Unknown { cause: "reset".into() }), |yba, _| {
-            yba.find(undecidable())
+        .fold(ScriptedStrategy::new().then_start(Start::Unknown { cause: "reset".into() }), |yba, _| {
+            yba.then_find(undecidable())
         });
     let world = World::new(yba);
     let orchestrator = world.replica();
@@ -170,8 +170,8 @@ async fn what_nobody_can_decide_fails_rather_than_risk_a_second_backup() {
 async fn what_nobody_can_decide_is_posted_again_where_the_policy_says_so() {
     let undecidable = || Ok(Found::Undecidable("t1".into()));
     let yba = (0..60)
-        .fold(ScriptedStrategy::new().start(Start::Unknown { cause: "reset".into() }), |yba, _| {
-            yba.find(undecidable())
+        .fold(ScriptedStrategy::new().then_start(Start::Unknown { cause: "reset".into() }), |yba, _| {
+            yba.then_find(undecidable())
         });
     let mut target = fixtures::target();
     target.on_unknown = OnUnknown::Repost;
@@ -184,7 +184,7 @@ async fn what_nobody_can_decide_is_posted_again_where_the_policy_says_so() {
 
 #[tokio::test]
 async fn a_task_that_fails_for_its_own_reason_is_final_at_once() {
-    let world = World::new(ScriptedStrategy::new().look(Ok(failed(TaskFailure::Own)), 1));
+    let world = World::new(ScriptedStrategy::new().then_look(Ok(failed(TaskFailure::Own)), 1));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     let failure = world.end_of(&batch).await.failure.unwrap();
@@ -196,9 +196,9 @@ async fn a_task_that_fails_for_its_own_reason_is_final_at_once() {
 #[tokio::test]
 async fn a_restarted_yba_brings_its_task_back_to_life() {
     let yba = ScriptedStrategy::new()
-        .look(Ok(aborted()), 3)
-        .look(Ok(failed(TaskFailure::Restart)), 2)
-        .look(ScriptedStrategy::open(), 2);
+        .then_look(Ok(aborted()), 3)
+        .then_look(Ok(failed(TaskFailure::Restart)), 2)
+        .then_look(ScriptedStrategy::open(), 2);
     let world = World::new(yba);
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
@@ -209,7 +209,7 @@ async fn a_restarted_yba_brings_its_task_back_to_life() {
 
 #[tokio::test]
 async fn an_abort_that_stays_is_believed_after_the_settling_time() {
-    let world = World::new(ScriptedStrategy::new().look(Ok(aborted()), 1000));
+    let world = World::new(ScriptedStrategy::new().then_look(Ok(aborted()), 1000));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     world.until(&batch, |record| record.phase == Phase::Settling).await;
@@ -222,7 +222,7 @@ async fn an_abort_that_stays_is_believed_after_the_settling_time() {
 #[tokio::test]
 async fn a_task_and_a_backup_that_disagree_are_never_a_success() {
     let seen = Observation { task: TaskView::Succeeded, backup: None };
-    let world = World::new(ScriptedStrategy::new().look(Ok(seen), 1000));
+    let world = World::new(ScriptedStrategy::new().then_look(Ok(seen), 1000));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     assert_eq!(world.end_of(&batch).await.failure.unwrap().code, ErrorCode::Diverged);
@@ -231,7 +231,7 @@ async fn a_task_and_a_backup_that_disagree_are_never_a_success() {
 #[tokio::test]
 async fn a_backup_row_that_comes_late_is_waited_for() {
     let seen = Observation { task: TaskView::Succeeded, backup: None };
-    let world = World::new(ScriptedStrategy::new().look(Ok(seen), 3));
+    let world = World::new(ScriptedStrategy::new().then_look(Ok(seen), 3));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     assert_eq!(world.end_of(&batch).await.status(), TrackerStatus::Success);
@@ -239,7 +239,7 @@ async fn a_backup_row_that_comes_late_is_waited_for() {
 
 #[tokio::test]
 async fn a_lost_race_for_the_universe_is_a_wait_and_not_a_failure() {
-    let world = World::new(ScriptedStrategy::new().look(Ok(failed(TaskFailure::LostRace)), 1));
+    let world = World::new(ScriptedStrategy::new().then_look(Ok(failed(TaskFailure::LostRace)), 1));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     let record = world.end_of(&batch).await;
@@ -249,7 +249,7 @@ async fn a_lost_race_for_the_universe_is_a_wait_and_not_a_failure() {
 
 #[tokio::test]
 async fn a_task_that_hangs_ends_at_the_deadline() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 100_000)).slowly();
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 100_000)).slowly();
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     let record = world.end_of(&batch).await;
@@ -260,7 +260,7 @@ async fn a_task_that_hangs_ends_at_the_deadline() {
 
 #[tokio::test]
 async fn an_unreachable_yba_while_polling_is_tolerated() {
-    let world = World::new(ScriptedStrategy::new().look(Err(NoAnswer("connection refused".into())), 50));
+    let world = World::new(ScriptedStrategy::new().then_look(Err(NoAnswer("connection refused".into())), 50));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     assert_eq!(world.end_of(&batch).await.status(), TrackerStatus::Success);
@@ -270,7 +270,7 @@ async fn an_unreachable_yba_while_polling_is_tolerated() {
 async fn an_increment_without_a_base_is_recorded_and_never_posted() {
     let refused =
         Failure::new(ErrorCode::NoBaseBackup, "the universe has no full backup yet; nothing was posted");
-    let world = World::new(ScriptedStrategy::new().plan(Err(PlanError::Refused(refused.clone()))));
+    let world = World::new(ScriptedStrategy::new().then_plan(Err(PlanError::Refused(refused.clone()))));
     let orchestrator = world.replica();
     let record = orchestrator.submit(request()).await.unwrap();
     assert_eq!(record.failure, Some(refused));
@@ -280,7 +280,7 @@ async fn an_increment_without_a_base_is_recorded_and_never_posted() {
 
 #[tokio::test]
 async fn a_plan_that_cannot_be_made_now_is_made_later() {
-    let world = World::new(ScriptedStrategy::new().plan(Err(PlanError::NoAnswer(NoAnswer("503".into())))));
+    let world = World::new(ScriptedStrategy::new().then_plan(Err(PlanError::NoAnswer(NoAnswer("503".into())))));
     let orchestrator = world.replica();
     let record = orchestrator.submit(request()).await.unwrap();
     assert_eq!(record.phase, Phase::Waiting);
@@ -302,7 +302,7 @@ async fn a_target_that_asks_for_acceptance_only_ends_with_the_post() {
 #[tokio::test]
 async fn a_strategy_that_is_not_registered_is_an_internal_failure() {
     let plan = Plan { strategy: "SNAPSHOT".into(), ..fixtures::plan() };
-    let world = World::new(ScriptedStrategy::new().plan(Ok(plan)));
+    let world = World::new(ScriptedStrategy::new().then_plan(Ok(plan)));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     assert_eq!(world.end_of(&batch).await.failure.unwrap().code, ErrorCode::Internal);

@@ -23,7 +23,7 @@ async fn a_completed_batch_is_answered_again_and_nothing_is_started() {
 
 #[tokio::test]
 async fn an_open_batch_is_joined() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 5));
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 5));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     world.until(&batch, |record| record.phase == Phase::Running).await;
@@ -35,7 +35,7 @@ async fn an_open_batch_is_joined() {
 #[tokio::test]
 async fn a_failed_batch_is_run_again_as_a_further_attempt() {
     let refusal = Start::Rejected(Failure::new(ErrorCode::YbaRejected, "no"));
-    let world = World::new(ScriptedStrategy::new().start(refusal));
+    let world = World::new(ScriptedStrategy::new().then_start(refusal));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     assert_eq!(world.end_of(&batch).await.status(), TrackerStatus::Failed);
@@ -96,7 +96,7 @@ async fn refused_requests_leave_an_exception_and_no_batch() {
 
 #[tokio::test]
 async fn one_universe_runs_one_backup_at_a_time_and_the_oldest_goes_next() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 3));
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 3));
     let orchestrator = world.replica();
     let mut batches = Vec::new();
     for _ in 0..3 {
@@ -115,7 +115,8 @@ async fn one_universe_runs_one_backup_at_a_time_and_the_oldest_goes_next() {
 #[tokio::test]
 async fn fifty_backups_on_fifty_universes_all_complete() {
     let targets = (0..50).map(|n| BackupTarget::new(format!("db{n}"), "yba", format!("u{n}"), "s"));
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 100)).with_targets(targets);
+    let world =
+        World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 100)).with_targets(targets);
     let orchestrator = world.replica();
     let mut batches = Vec::new();
     for n in 0..50 {
@@ -131,7 +132,9 @@ async fn fifty_backups_on_fifty_universes_all_complete() {
 #[tokio::test]
 async fn a_cancelled_batch_is_aborted_at_yba_and_ends_as_cancelled() {
     let aborted = Observation { task: TaskView::Aborted { cause: String::new() }, backup: None };
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 2).look(Ok(aborted), 100));
+    let world = World::new(
+        ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 2).then_look(Ok(aborted), 100),
+    );
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     let running = world.until(&batch, |record| record.phase == Phase::Running).await;
@@ -144,7 +147,7 @@ async fn a_cancelled_batch_is_aborted_at_yba_and_ends_as_cancelled() {
 
 #[tokio::test]
 async fn a_cancel_that_comes_too_late_tells_the_truth() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 1));
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 1));
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     world.until(&batch, |record| record.phase == Phase::Running).await;
@@ -154,7 +157,7 @@ async fn a_cancel_that_comes_too_late_tells_the_truth() {
 
 #[tokio::test]
 async fn a_cancel_before_the_post_prevents_it() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 5));
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 5));
     let orchestrator = world.replica();
     let first = orchestrator.submit(request()).await.unwrap().batch;
     let second = orchestrator.submit(request()).await.unwrap();
@@ -168,7 +171,7 @@ async fn a_cancel_before_the_post_prevents_it() {
 
 #[tokio::test]
 async fn a_batch_whose_target_was_renamed_stays_open_and_says_so() {
-    let world = World::new(ScriptedStrategy::new().look(ScriptedStrategy::open(), 1000));
+    let world = World::new(ScriptedStrategy::new().then_look(ScriptedStrategy::open(), 1000));
     let first = world.replica();
     let batch = first.submit(request()).await.unwrap().batch;
     world.until(&batch, |record| record.phase == Phase::Running).await;

@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use backup_core::{
-    BackupRecord, BackupRequest, BackupTarget, BatchId, Clock, FixedTargets, Orchestrator, Settings,
+    BackupRecord, BackupRequest, BackupStrategy, BackupTarget, BatchId, Clock, FixedTargets, Orchestrator,
+    Settings,
     testing::{InMemoryStore, ManualClock, ScriptedStrategy, fixtures},
 };
 
@@ -38,10 +39,15 @@ impl World {
 
     /// Another replica.
     pub(crate) fn replica(&self) -> Orchestrator {
+        self.replica_with(self.yba.clone())
+    }
+
+    /// Another replica, with its own way to YBA.
+    pub(crate) fn replica_with(&self, strategy: impl BackupStrategy) -> Orchestrator {
         Orchestrator::builder()
             .resolver(FixedTargets::new(self.targets.clone(), []).expect("no clash"))
             .store(Arc::clone(&self.store) as _)
-            .strategy(self.yba.clone())
+            .strategy(strategy)
             .clock(Arc::clone(&self.clock) as _)
             .settings(self.settings.clone())
             .start()

@@ -16,7 +16,8 @@ CREATE TABLE IF NOT EXISTS backup_work (
     is_waiting       boolean NOT NULL,
     due_at           timestamptz NOT NULL,
     epoch            bigint NOT NULL,
-    owner            uuid
+    owner            uuid,
+    lost_attempts    jsonb
 );
 
 CREATE INDEX IF NOT EXISTS backup_work_due
@@ -41,6 +42,7 @@ COMMENT ON COLUMN backup_work.is_waiting IS 'WAITING';
 COMMENT ON COLUMN backup_work.due_at IS 'Owned: when the lease ends; else: not before';
 COMMENT ON COLUMN backup_work.epoch IS 'The fencing token: one more for each new ownership';
 COMMENT ON COLUMN backup_work.owner IS 'The orchestrator that works on it';
+COMMENT ON COLUMN backup_work.lost_attempts IS 'Attempts that may have started something that nobody found';
 
 CREATE TABLE IF NOT EXISTS backup_idempotency (
     idempotency_key text NOT NULL PRIMARY KEY,

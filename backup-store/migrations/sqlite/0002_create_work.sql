@@ -14,7 +14,8 @@ CREATE TABLE IF NOT EXISTS backup_work (
     is_waiting       INTEGER NOT NULL,          -- 1: WAITING
     due_at           INTEGER NOT NULL,          -- owned: when the lease ends; else: not before. Milliseconds, UTC
     epoch            INTEGER NOT NULL,          -- the fencing token: one more for each new ownership
-    owner            TEXT                       -- the orchestrator that works on it
+    owner            TEXT,                      -- the orchestrator that works on it
+    lost_attempts    TEXT                       -- JSON: attempts that may have started something that nobody found
 ) STRICT;
 
 CREATE INDEX IF NOT EXISTS backup_work_due

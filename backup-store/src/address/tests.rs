@@ -77,7 +77,7 @@ fn jdbc_parameters_have_their_meaning() {
     let server = server_of(
         "jdbc:yugabytedb://h/app?user=u&password=a+b%2B&currentSchema=epricing,%20public&ApplicationName=orchestrator\
          &sslmode=verify-ca&ssl=true&sslrootcert=/ca.pem&connectTimeout=7&socketTimeout=0&loginTimeout=9\
-         &options=-c%20lock_timeout=5s%20--work_mem=8MB&prepareThreshold=5&tcpKeepAlive=true&frobnicate=1\
+         &options=-c%20lock_timeout=5s%20--work_mem=8MB%20-cb.c=d%5C%20e&prepareThreshold=5&tcpKeepAlive=true&frobnicate=1\
          &load-balance=prefer-primary&topology-keys=aws.eu.*:2,aws.us.a&yb-servers-refresh-interval=9999",
     );
     assert_eq!((server.user.as_deref(), password(&server)), (Some("u"), Some("a b+")));
@@ -90,7 +90,7 @@ fn jdbc_parameters_have_their_meaning() {
     assert_eq!(server.statement_timeout, None);
     let settings: Vec<_> =
         server.settings.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(settings, [("lock_timeout", "5s"), ("work_mem", "8MB")]);
+    assert_eq!(settings, [("lock_timeout", "5s"), ("work_mem", "8MB"), ("b.c", "d e")]);
     assert_eq!(server.java_only, ["prepareThreshold", "tcpKeepAlive"]);
     assert_eq!(server.unknown, ["frobnicate"]);
     assert_eq!(server.balance.nodes, Nodes::PreferPrimary);

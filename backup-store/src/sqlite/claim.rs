@@ -7,9 +7,9 @@ use sqlx::{Row, SqliteConnection};
 
 use super::{
     millis,
-    rows::{Stored, select_records, stored},
+    rows::{select_records, stored},
 };
-use crate::replay::TryError;
+use crate::{outcome::Stored, replay::TryError};
 
 pub(super) async fn claim(
     connection: &mut SqliteConnection,

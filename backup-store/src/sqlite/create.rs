@@ -2,17 +2,14 @@
 
 use backup_core::{
     BackupRecord, IdempotencyKey, Phase, TrackerStatus,
-    store::{Created, Hold, Lease, StoreError, is_same_step, queued},
+    store::{Created, Hold, StoreError, queued},
 };
 use sqlx::{Row, SqliteConnection};
 
-use super::{
-    millis, read,
-    rows::{Stored, instant},
-    save,
-};
+use super::{millis, read, rows::instant, save};
 use crate::{
     fields::{is_worked_on, note},
+    outcome::{Stored, created},
     replay::{Repeat, TryError},
 };
 
@@ -25,7 +22,7 @@ pub(super) async fn create(
     repeat: Repeat,
 ) -> Result<Created, TryError> {
     if let Some(there) = existing(connection, record, key).await? {
-        return Ok(answer(there, record, hold, repeat));
+        return Ok(there.answer(record, hold, repeat));
     }
     if let Some(key) = key {
         insert_key(connection, record, key).await?;
@@ -38,7 +35,7 @@ pub(super) async fn create(
     insert_batch(connection, &record).await?;
     save::insert_attempt(connection, &record).await?;
     save::insert_exception(connection, &record).await?;
-    Ok(new(record, hold, 1))
+    Ok(created(record, hold, 1))
 }
 
 pub(super) async fn reopen(
@@ -52,14 +49,7 @@ pub(super) async fn reopen(
         .await?
         .ok_or_else(|| StoreError::NotFound { batch: record.batch.clone() })?;
     if there.record.status() != TrackerStatus::Failed {
-        let status = there.record.status();
-        return match answer(there, record, hold, repeat) {
-            new @ Created::New { .. } => Ok(new),
-            Created::Existing(_) => {
-                let what = format!("batch \"{}\" is {status}, not failed", record.batch);
-                Err(StoreError::Conflict { what }.into())
-            }
-        };
+        return Ok(there.answer_reopen(record, hold, repeat)?);
     }
     let is_queued = record.phase.holds_slot() && save::take_slot(connection, record).await?.is_some();
     let record = if is_queued { queued(record) } else { record.clone() };
@@ -68,27 +58,7 @@ pub(super) async fn reopen(
     save::update_batch(connection, &record).await?;
     reopen_work(connection, &record, &ownership).await?;
     save::insert_attempt(connection, &record).await?;
-    Ok(new(record, hold, there.epoch + 1))
-}
-
-/// What is there is ours if it is what we wanted to write: then our first try was committed.
-fn answer(there: Stored, wanted: &BackupRecord, hold: Hold, repeat: Repeat) -> Created {
-    let is_ours = there.owner == Some(hold.owner.to_string());
-    let is_known = wanted.phase == Phase::Submitting || repeat == Repeat::Possible;
-    if is_ours && is_known && is_same_step(&there.record, wanted) {
-        return new(there.record, hold, there.epoch);
-    }
-    Created::Existing(there.record)
-}
-
-fn new(record: BackupRecord, hold: Hold, epoch: i64) -> Created {
-    let lease = is_worked_on(record.phase).then(|| Lease {
-        batch: record.batch.clone(),
-        business_date: record.business_date,
-        owner: hold.owner,
-        epoch,
-    });
-    Created::New { lease, record }
+    Ok(created(record, hold, there.epoch + 1))
 }
 
 /// Who works on a batch that was just written.
@@ -219,8 +189,9 @@ async fn insert_work(
             is_waiting,
             due_at,
             epoch,
-            owner
-        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13)
+            owner,
+            lost_attempts
+        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14)
         ",
     )
     .bind(record.batch.as_str())
@@ -236,6 +207,7 @@ async fn insert_work(
     .bind(record.phase == Phase::Waiting)
     .bind(ownership.due_at)
     .bind(ownership.owner.as_deref())
+    .bind(crate::fields::lost_attempts(record).map(|lost| lost.to_string()))
     .execute(connection)
     .await?;
     Ok(())
@@ -288,7 +260,8 @@ async fn reopen_work(
             is_waiting = $9,
             due_at = $10,
             epoch = epoch + 1,
-            owner = $11
+            owner = $11,
+            lost_attempts = $12
         WHERE batch_id = $1
         ",
     )
@@ -303,6 +276,7 @@ async fn reopen_work(
     .bind(record.phase == Phase::Waiting)
     .bind(ownership.due_at)
     .bind(ownership.owner.as_deref())
+    .bind(crate::fields::lost_attempts(record).map(|lost| lost.to_string()))
     .execute(connection)
     .await?;
     Ok(())

@@ -1,13 +1,16 @@
 //! Finding and listing.
 
 use backup_core::{
-    BackupRecord, BatchId,
-    store::{BackupFilter, BackupPage, PageKey},
+    BatchId,
+    store::{BackupFilter, BackupPage},
 };
 use sqlx::SqliteConnection;
 
-use super::rows::{Stored, instant, select_records, stored};
-use crate::replay::TryError;
+use super::rows::{instant, select_records, stored};
+use crate::{
+    outcome::{Stored, page},
+    replay::TryError,
+};
 
 pub(super) async fn find(
     connection: &mut SqliteConnection,
@@ -47,14 +50,4 @@ pub(super) async fn list(
     .await?;
     let records = rows.iter().map(|row| Ok(stored(row)?.record)).collect::<Result<Vec<_>, TryError>>()?;
     Ok(page(records, filter))
-}
-
-/// One row more than asked for says that there is a next page.
-fn page(mut records: Vec<BackupRecord>, filter: &BackupFilter) -> BackupPage {
-    let rows = usize::try_from(filter.rows()).unwrap_or(usize::MAX);
-    let has_next = records.len() > rows;
-    records.truncate(rows);
-    let last = records.last().filter(|_| has_next);
-    let next = last.map(|last| PageKey { created_at: last.created_at, batch: last.batch.clone() });
-    BackupPage { records, next }
 }

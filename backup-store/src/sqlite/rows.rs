@@ -1,13 +1,14 @@
 //! Rows of SQLite, and back: instants as text of one width, UUIDs as readable text, JSON as text.
 
-use backup_core::{BackupRecord, store::StoreError};
+use backup_core::StoreError;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
 use sqlx::{Row, sqlite::SqliteRow, types::Json};
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Hyphenated};
 
 use crate::{
     fields::{Fields, attempt, corrupt},
+    outcome::Stored,
     replay::TryError,
 };
 
@@ -53,6 +54,7 @@ macro_rules! select_records {
                 tracker.error_message,
                 tracker.error_advice,
                 work.cancel_requested,
+                work.lost_attempts,
                 work.epoch,
                 work.owner
             FROM backup_work AS work
@@ -64,18 +66,11 @@ macro_rules! select_records {
 }
 pub(super) use select_records;
 
-/// A record, and whose it is.
-pub(super) struct Stored {
-    pub(super) record: BackupRecord,
-    pub(super) epoch: i64,
-    pub(super) owner: Option<String>,
-}
-
 pub(super) fn stored(row: &SqliteRow) -> Result<Stored, TryError> {
     Ok(Stored {
         record: fields(row)?.into_record()?,
         epoch: row.try_get("epoch")?,
-        owner: row.try_get("owner")?,
+        owner: row.try_get::<Option<Hyphenated>, _>("owner")?.map(Hyphenated::into_uuid),
     })
 }
 
@@ -100,6 +95,7 @@ fn fields(row: &SqliteRow) -> Result<Fields, TryError> {
         phase_since: row.try_get("phase_since")?,
         waiting_since: row.try_get("waiting_since")?,
         note: json(row, "note")?,
+        lost_attempts: json(row, "lost_attempts")?,
         attempts,
         task_id: row.try_get("task_id")?,
         backup_id: row.try_get("backup_id")?,

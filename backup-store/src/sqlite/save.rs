@@ -4,17 +4,15 @@ use std::time::Duration;
 
 use backup_core::{
     BackupRecord, BatchId, Phase,
-    store::{Lease, Saved, StoreError, is_same_step},
+    store::{Lease, Saved},
 };
 use sqlx::{Row, SqliteConnection};
 use uuid::Uuid;
 
-use super::{
-    millis, read,
-    rows::{Stored, instant},
-};
+use super::{millis, read, rows::instant};
 use crate::{
     fields::{extension_fields, final_failure, note},
+    outcome::lost,
     replay::TryError,
 };
 
@@ -26,11 +24,9 @@ pub(super) async fn save(
     retry_in: Duration,
     now: i64,
 ) -> Result<Saved, TryError> {
-    let lost = || StoreError::LeaseLost { batch: lease.batch.clone() };
-    let there = read::find(connection, &lease.batch).await?.ok_or_else(lost)?;
-    if !is_owned_by(&there, lease) || there.record.phase != from {
-        let had_worked = there.epoch == lease.epoch && is_same_step(&there.record, record);
-        return if had_worked { Ok(Saved::Yes) } else { Err(lost().into()) };
+    let there = read::find(connection, &lease.batch).await?.ok_or_else(|| lost(lease))?;
+    if !there.is_owned_by(lease) || there.record.phase != from {
+        return if there.was_saved(lease, record) { Ok(Saved::Yes) } else { Err(lost(lease).into()) };
     }
     if record.phase.holds_slot()
         && let Some(by) = take_slot(connection, &there.record).await?
@@ -48,10 +44,6 @@ pub(super) async fn save(
         free_slot(connection, &there.record, now).await?;
     }
     Ok(Saved::Yes)
-}
-
-fn is_owned_by(there: &Stored, lease: &Lease) -> bool {
-    there.owner == Some(lease.owner.to_string()) && there.epoch == lease.epoch
 }
 
 /// Takes the slot, unless the answer says who has it. Whoever has it already keeps it.
@@ -132,7 +124,8 @@ async fn update_work(
             is_open = $7,
             is_waiting = $8,
             due_at = CASE WHEN $9 THEN $10 ELSE due_at END,
-            owner = CASE WHEN $9 THEN NULL ELSE owner END
+            owner = CASE WHEN $9 THEN NULL ELSE owner END,
+            lost_attempts = $11
         WHERE batch_id = $1
         ",
     )
@@ -146,6 +139,7 @@ async fn update_work(
     .bind(record.phase == Phase::Waiting)
     .bind(matches!(record.phase, Phase::Waiting | Phase::Done))
     .bind(due_at)
+    .bind(crate::fields::lost_attempts(record).map(|lost| lost.to_string()))
     .execute(connection)
     .await?;
     Ok(())

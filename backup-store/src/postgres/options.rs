@@ -1,0 +1,184 @@
+//! From an address and settings to the options of a connection.
+//!
+//! The schema is the search path of every session, so that no statement has to be built around its name.
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use sqlx::{
+    ConnectOptions, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+
+use crate::{
+    address::{Server, Ssl},
+    config::StoreConfig,
+    error::ConnectError,
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const APPLICATION_NAME: &str = "backup-orchestrator";
+
+/// How to connect. It holds a password, so it has no `Debug` text.
+#[derive(Clone)]
+pub(super) struct Plan {
+    pub(super) connect: PgConnectOptions,
+    /// Where the tables are; a plain identifier.
+    pub(super) schema: String,
+    pub(super) connect_timeout: Duration,
+    pub(super) acquire_timeout: Duration,
+}
+
+impl Plan {
+    pub(super) fn new(server: &Server, config: &StoreConfig, address: &str) -> Result<Self, ConnectError> {
+        note_parameters(server, address);
+        let schema = schema(server, config)?;
+        let connect = connect(server, config).options([("search_path", format!("\"{schema}\""))]);
+        let connect = match server.statement_timeout {
+            Some(timeout) => connect.options([("statement_timeout", timeout.as_millis())]),
+            None => connect,
+        };
+        Ok(Self {
+            connect: ssl(connect, &server.ssl, address)?.options(server.settings.iter().map(|(k, v)| (k, v))),
+            schema,
+            connect_timeout: server.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
+            acquire_timeout: server.login_timeout.unwrap_or(config.pool.acquire_timeout),
+        })
+    }
+}
+
+fn connect(server: &Server, config: &StoreConfig) -> PgConnectOptions {
+    let mut connect = PgConnectOptions::new_without_pgpass()
+        .application_name(server.application_name.as_deref().unwrap_or(APPLICATION_NAME))
+        .disable_statement_logging();
+    if let Some(first) = server.hosts.first() {
+        connect = connect.host(&first.name).port(first.port);
+    }
+    if let Some(socket) = &server.socket {
+        connect = connect.socket(socket);
+    }
+    if let Some(database) = &server.database {
+        connect = connect.database(database);
+    }
+    if let Some(user) = config.username.as_ref().or(server.user.as_ref()) {
+        connect = connect.username(user);
+    }
+    if let Some(password) = config.password.as_ref().or(server.password.as_ref()) {
+        connect = connect.password(password.expose_secret());
+    }
+    connect
+}
+
+fn ssl(mut connect: PgConnectOptions, ssl: &Ssl, address: &str) -> Result<PgConnectOptions, ConnectError> {
+    if let Some(mode) = &ssl.mode {
+        let mode: PgSslMode = mode.parse().map_err(|_| ConnectError::Address {
+            address: address.to_owned(),
+            what: format!("sslmode {mode}"),
+        })?;
+        connect = connect.ssl_mode(mode);
+    }
+    if let Some(file) = &ssl.root_cert {
+        connect = connect.ssl_root_cert(file);
+    }
+    if let Some(file) = &ssl.cert {
+        connect = connect.ssl_client_cert(file);
+    }
+    if let Some(file) = &ssl.key {
+        connect = connect.ssl_client_key(pem(file, address)?);
+    }
+    Ok(connect)
+}
+
+/// Java's driver expects keys as DER or PKCS#12, and this one reads neither: better said than a failed handshake.
+fn pem<'a>(file: &'a std::path::Path, address: &str) -> Result<&'a std::path::Path, ConnectError> {
+    let is_other =
+        std::fs::read(file).is_ok_and(|bytes| !bytes.windows(11).any(|text| text == b"-----BEGIN "));
+    if is_other {
+        let what =
+            format!("sslkey {} is not a PEM file (openssl pkey -inform DER can make one)", file.display());
+        return Err(ConnectError::Address { address: address.to_owned(), what });
+    }
+    Ok(file)
+}
+
+fn schema(server: &Server, config: &StoreConfig) -> Result<String, ConnectError> {
+    let schema = config.schema.as_deref().or(server.schemas.first().map(String::as_str));
+    let schema = schema.unwrap_or(StoreConfig::DEFAULT_SCHEMA);
+    let is_plain = schema.len() <= 63
+        && schema.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && schema.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
+    if is_plain { Ok(schema.to_owned()) } else { Err(ConnectError::Schema { schema: schema.to_owned() }) }
+}
+
+fn note_parameters(server: &Server, address: &str) {
+    if !server.java_only.is_empty() {
+        let names = server.java_only.join(", ");
+        tracing::debug!(
+            address,
+            names,
+            "parameters of the database address that only a Java driver has are ignored"
+        );
+    }
+    if !server.unknown.is_empty() {
+        let names = server.unknown.join(", ");
+        tracing::warn!(address, names, "unknown parameters of the database address are ignored");
+    }
+}
+
+/// Makes a session ready: every statement of ours reads and writes few rows by key, however small the tables were when
+/// it was planned, and is planned once. Settings that the server does not have are left alone.
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "
+        SELECT set_config(wish.name, wish.setting, false)
+        FROM (
+            VALUES
+                ('enable_seqscan', 'off'),
+                ('enable_hashjoin', 'off'),
+                ('enable_mergejoin', 'off'),
+                ('jit', 'off'),
+                ('plan_cache_mode', 'force_generic_plan')
+        ) AS wish (name, setting)
+        WHERE current_setting(wish.name, true) IS NOT NULL
+        ",
+    )
+    .persistent(false)
+    .fetch_all(connection)
+    .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::address::Address;
+
+    fn plan(url: &str, change: impl FnOnce(&mut StoreConfig)) -> Result<Plan, ConnectError> {
+        let mut config = StoreConfig::new(url);
+        change(&mut config);
+        let Address::Postgres(server) = Address::parse(url)? else { panic!("{url}") };
+        Plan::new(&server, &config, "somewhere")
+    }
+
+    #[test]
+    fn an_address_becomes_the_options_of_a_connection() {
+        let url = "jdbc:postgresql://h:6000/app?user=u&currentSchema=other,public&sslmode=verify-ca&connectTimeout=3";
+        let plan =
+            plan(url, |config| config.username = Some("v".to_owned())).map_err(|error| error.to_string());
+        let plan = plan.unwrap();
+        assert_eq!((plan.connect.get_host(), plan.connect.get_port()), ("h", 6000));
+        assert_eq!(plan.connect.get_username(), "v");
+        assert_eq!(plan.connect.get_options(), Some("-c search_path=\"other\""));
+        assert!(matches!(plan.connect.get_ssl_mode(), PgSslMode::VerifyCa));
+        assert_eq!(plan.connect_timeout, Duration::from_secs(3));
+    }
+
+    #[test]
+    fn only_a_plain_identifier_is_a_schema() {
+        for schema in ["", "a\"b", "1a", "a-b", "a b", "ä", &"a".repeat(64)] {
+            let outcome = plan("postgres://h/app", |config| config.schema = Some(schema.to_owned()));
+            assert!(matches!(outcome, Err(ConnectError::Schema { .. })), "{schema}");
+        }
+        assert!(plan("postgres://h/app", |config| config.schema = Some("Epricing_2".to_owned())).is_ok());
+    }
+}

@@ -1,0 +1,91 @@
+//! Finding and listing.
+
+use backup_core::{
+    BatchId, IdempotencyKey, TrackerStatus,
+    store::{BackupFilter, BackupPage},
+};
+use sqlx::PgConnection;
+
+use super::{
+    clean,
+    rows::{select_records, stored},
+};
+use crate::{
+    outcome::{Stored, page},
+    replay::TryError,
+};
+
+pub(super) async fn find(connection: &mut PgConnection, batch: &BatchId) -> Result<Option<Stored>, TryError> {
+    let row = sqlx::query(select_records!("", "backup_work", "WHERE work.batch_id = $1"))
+        .bind(clean::text(batch.as_str()))
+        .fetch_optional(connection)
+        .await?;
+    row.as_ref().map(stored).transpose()
+}
+
+/// The batch with this id, else the one that this key created.
+pub(super) async fn find_by_id_or_key(
+    connection: &mut PgConnection,
+    batch: &BatchId,
+    key: Option<&IdempotencyKey>,
+) -> Result<Option<Stored>, TryError> {
+    let row = sqlx::query(select_records!(
+        "",
+        "backup_work",
+        "
+        WHERE work.batch_id = coalesce(
+            (
+                SELECT known.batch_id
+                FROM backup_work AS known
+                WHERE known.batch_id = $1
+            ),
+            (
+                SELECT known.batch_id
+                FROM backup_idempotency AS known
+                WHERE known.idempotency_key = $2
+            )
+        )
+        "
+    ))
+    .bind(clean::text(batch.as_str()))
+    .bind(key.map(|key| clean::text(key.as_str())))
+    .fetch_optional(connection)
+    .await?;
+    row.as_ref().map(stored).transpose()
+}
+
+pub(super) async fn list(
+    connection: &mut PgConnection,
+    filter: &BackupFilter,
+) -> Result<BackupPage, TryError> {
+    let after = filter.after.as_ref();
+    let rows = sqlx::query(select_records!(
+        "",
+        "backup_work",
+        "
+        WHERE ($1::text IS NULL OR lower(tracker.batch_category) = lower($1))
+            AND ($2::text IS NULL OR tracker.backup_status = $2)
+            AND ($3::date IS NULL OR tracker.business_date >= $3)
+            AND ($4::date IS NULL OR tracker.business_date <= $4)
+            AND (
+                $5::timestamptz IS NULL
+                OR (tracker.created_at, tracker.batch_id) < ($5, $6)
+            )
+        ORDER BY tracker.created_at DESC, tracker.batch_id DESC
+        LIMIT $7
+        "
+    ))
+    .bind(filter.category.as_deref().map(clean::text))
+    .bind(filter.status.map(TrackerStatus::as_str))
+    .bind(filter.from)
+    .bind(filter.to)
+    .bind(after.map(|after| after.created_at))
+    .bind(after.map(|after| clean::text(after.batch.as_str())))
+    .bind(i64::from(filter.rows()) + 1)
+    // Planned anew each time: which index is best depends on the filter.
+    .persistent(false)
+    .fetch_all(connection)
+    .await?;
+    let records = rows.iter().map(|row| Ok(stored(row)?.record)).collect::<Result<Vec<_>, TryError>>()?;
+    Ok(page(records, filter))
+}

@@ -1,0 +1,164 @@
+//! A failed batch is opened again, in one statement: whoever finds it failed has won.
+
+use std::time::Duration;
+
+use backup_core::{
+    BackupRecord, Phase, StoreError,
+    store::{Created, Hold, queued},
+};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row};
+
+use super::{interval, read, rows::number};
+use crate::{
+    fields::{is_worked_on, lost_attempts, note},
+    outcome::created,
+    replay::{Repeat, TryError},
+};
+
+pub(super) async fn reopen(
+    connection: &mut PgConnection,
+    record: &BackupRecord,
+    hold: Hold,
+    now: Option<DateTime<Utc>>,
+    repeat: Repeat,
+) -> Result<Created, TryError> {
+    let plan = record.plan.as_ref();
+    let attempt = record.attempt().filter(|_| record.phase == Phase::Submitting);
+    let is_worked_on = is_worked_on(record.phase);
+    let row = sqlx::query(
+        "
+        WITH tracked AS (
+            UPDATE batch_db_schedule_event_tracker
+            SET
+                backup_status = 'IN_PROGRESS',
+                backup_type = $2,
+                start_time = $3,
+                end_time = NULL,
+                backup_response = $4,
+                target = $5,
+                deadline_at = $6,
+                plan_base = $7,
+                plan_reason = $8,
+                task_id = NULL,
+                backup_id = NULL,
+                error_code = NULL,
+                error_message = NULL,
+                error_advice = NULL
+            WHERE batch_id = $1
+                AND backup_status = 'FAILED'
+            RETURNING batch_id
+        ),
+        slotted AS (
+            INSERT INTO universe_slot (
+                slot,
+                batch_id
+            )
+            SELECT
+                $9,
+                tracked.batch_id
+            FROM tracked
+            WHERE $10
+            ON CONFLICT (slot) DO NOTHING
+            RETURNING batch_id
+        ),
+        written AS MATERIALIZED (
+            SELECT
+                tracked.batch_id,
+                $10 AND slotted.batch_id IS NULL AS is_queued
+            FROM tracked
+            LEFT JOIN slotted ON slotted.batch_id = tracked.batch_id
+        ),
+        worked AS (
+            UPDATE backup_work AS work
+            SET
+                slot = $9,
+                phase = CASE WHEN written.is_queued THEN 'WAITING' ELSE $11 END,
+                phase_since = $12,
+                waiting_since = CASE WHEN written.is_queued THEN coalesce($13, $12) ELSE $13 END,
+                note = CASE WHEN written.is_queued THEN $14::jsonb ELSE $15::jsonb END,
+                cancel_requested = $16,
+                is_open = true,
+                is_waiting = written.is_queued OR $11 = 'WAITING',
+                due_at = coalesce($17, now()) + $18,
+                epoch = work.epoch + 1,
+                owner = CASE WHEN NOT written.is_queued THEN $19::uuid END,
+                lost_attempts = $24::jsonb
+            FROM written
+            WHERE work.batch_id = written.batch_id
+            RETURNING work.batch_id, work.epoch, written.is_queued
+        ),
+        attempted AS (
+            INSERT INTO backup_attempt (
+                attempt_id,
+                batch_id,
+                attempt_number,
+                attempted_at
+            )
+            SELECT
+                $20,
+                written.batch_id,
+                $21,
+                $22
+            FROM written
+            WHERE $20 IS NOT NULL
+                AND NOT written.is_queued
+        ),
+        detailed AS (
+            UPDATE batch_execution_details AS batch
+            SET
+                status = 'IN_PROGRESS',
+                start_time = $3,
+                end_time = NULL,
+                extension_fields = NULL
+            FROM written
+            WHERE batch.batch_id = written.batch_id
+                AND batch.business_date = $23
+        )
+        SELECT
+            worked.epoch,
+            worked.is_queued
+        FROM worked
+        ",
+    )
+    .bind(record.batch.as_str())
+    .bind(record.strategy())
+    .bind(record.started_at)
+    .bind(record.response.as_ref())
+    .bind(record.target.as_str())
+    .bind(record.deadline_at)
+    .bind(plan.and_then(|plan| plan.base.as_ref()).map(|base| base.as_str()))
+    .bind(plan.map(|plan| plan.reason.as_str()))
+    .bind(record.slot.as_str())
+    .bind(record.phase.holds_slot())
+    .bind(record.phase.as_str())
+    .bind(record.phase_since)
+    .bind(record.waiting_since)
+    .bind(note(&queued(record)))
+    .bind(note(record))
+    .bind(record.cancel_requested)
+    .bind(now)
+    .bind(interval(if is_worked_on { hold.lease } else { Duration::ZERO }))
+    .bind(is_worked_on.then(|| hold.owner.as_uuid()))
+    .bind(attempt.map(|attempt| attempt.id.as_uuid()))
+    .bind(attempt.map(|attempt| number(attempt.number)))
+    .bind(attempt.map(|attempt| attempt.at))
+    .bind(record.business_date)
+    .bind(lost_attempts(record))
+    .fetch_optional(&mut *connection)
+    .await?;
+    let Some(row) = row else { return Ok(not_failed(connection, record, hold, repeat).await?) };
+    let record = if row.try_get("is_queued")? { queued(record) } else { record.clone() };
+    Ok(created(record, hold, row.try_get("epoch")?))
+}
+
+async fn not_failed(
+    connection: &mut PgConnection,
+    record: &BackupRecord,
+    hold: Hold,
+    repeat: Repeat,
+) -> Result<Created, TryError> {
+    let there = read::find(connection, &record.batch).await?;
+    let there = there.ok_or_else(|| StoreError::NotFound { batch: record.batch.clone() })?;
+    Ok(there.answer_reopen(record, hold, repeat)?)
+}

@@ -1,0 +1,219 @@
+//! The trait: each method one statement on one connection, repeated where that may help.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use backup_core::{
+    BackupRecord, BatchId, IdempotencyKey, Phase, TrackingStore,
+    store::{
+        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved, StoreError,
+    },
+};
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, Row};
+
+use super::{
+    PostgresStore, claim, clean,
+    create::{self, New},
+    hand_back,
+    judge::judge,
+    lease, read, reopen,
+    rows::read_only,
+    save::{self, Step},
+};
+use crate::{fields::refusal_id, replay::TryError};
+
+#[async_trait]
+impl TrackingStore for PostgresStore {
+    async fn create(
+        &self,
+        record: &BackupRecord,
+        key: Option<&IdempotencyKey>,
+        hold: Hold,
+    ) -> Result<Created, StoreError> {
+        let record = clean::record(record);
+        let new = &New { record: &record, key, hold };
+        let attempt = |repeat| async move {
+            let mut connection = self.acquire("create").await?;
+            let created = create::create(&mut connection, new, self.now(), repeat).await;
+            hand_back(connection, created)
+        };
+        self.replay.run("create", judge, attempt).await
+    }
+
+    async fn reopen(&self, record: &BackupRecord, hold: Hold) -> Result<Created, StoreError> {
+        let record = &*clean::record(record);
+        let attempt = |repeat| async move {
+            let mut connection = self.acquire("reopen").await?;
+            let created = reopen::reopen(&mut connection, record, hold, self.now(), repeat).await;
+            hand_back(connection, created)
+        };
+        self.replay.run("reopen", judge, attempt).await
+    }
+
+    async fn save(
+        &self,
+        lease: &Lease,
+        record: &BackupRecord,
+        from: Phase,
+        retry_in: Duration,
+    ) -> Result<Saved, StoreError> {
+        let record = clean::record(record);
+        let step = &Step { lease, record: &record, from, retry_in };
+        let attempt = |_| async move {
+            let mut connection = self.acquire("save").await?;
+            let saved = save::save(&mut connection, step, self.now()).await;
+            hand_back(connection, saved)
+        };
+        self.replay.run("save", judge, attempt).await
+    }
+
+    async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.acquire("claim").await?;
+            let claimed = claim::claim(&mut connection, claim, self.now()).await;
+            hand_back(connection, claimed)
+        };
+        self.replay.run("claim", judge, attempt).await
+    }
+
+    async fn heartbeat(&self, leases: &[Lease], hold: Hold) -> Result<Vec<Beat>, StoreError> {
+        if leases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let attempt = |_| async move {
+            let mut connection = self.acquire("heartbeat").await?;
+            let beats = lease::heartbeat(&mut connection, leases, hold, self.now()).await;
+            hand_back(connection, beats)
+        };
+        self.replay.run("heartbeat", judge, attempt).await
+    }
+
+    async fn release(&self, leases: &[Lease], due_in: Duration) -> Result<(), StoreError> {
+        if leases.is_empty() {
+            return Ok(());
+        }
+        let attempt = |_| async move {
+            let mut connection = self.acquire("release").await?;
+            let released = lease::release(&mut connection, leases, due_in, self.now()).await;
+            hand_back(connection, released)
+        };
+        self.replay.run("release", judge, attempt).await
+    }
+
+    async fn find(&self, batch: &BatchId) -> Result<Option<BackupRecord>, StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.acquire("find").await?;
+            let found = read::find(&mut connection, batch).await;
+            Ok(hand_back(connection, found)?.map(|there| there.record))
+        };
+        self.replay.run("find", judge, attempt).await
+    }
+
+    async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.acquire("list").await?;
+            let page = read::list(&mut connection, filter).await;
+            hand_back(connection, page)
+        };
+        self.replay.run("list", judge, attempt).await
+    }
+
+    async fn request_cancel(&self, batch: &BatchId) -> Result<bool, StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.acquire("request_cancel").await?;
+            let is_asked = request_cancel(&mut connection, batch, self.now()).await;
+            hand_back(connection, is_asked)
+        };
+        self.replay.run("request_cancel", judge, attempt).await
+    }
+
+    async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.acquire("refuse").await?;
+            let refused = refuse(&mut connection, refusal).await;
+            hand_back(connection, refused)
+        };
+        self.replay.run("refuse", judge, attempt).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.acquire("check").await?;
+            let checked = check(&mut connection).await;
+            hand_back(connection, checked)
+        };
+        self.replay.run("check", judge, attempt).await
+    }
+}
+
+async fn request_cancel(
+    connection: &mut PgConnection,
+    batch: &BatchId,
+    now: Option<DateTime<Utc>>,
+) -> Result<bool, TryError> {
+    let row = sqlx::query(
+        "
+        UPDATE backup_work
+        SET
+            cancel_requested = cancel_requested OR is_open,
+            due_at = CASE
+                WHEN is_waiting AND owner IS NULL THEN least(due_at, coalesce($2, now()))
+                ELSE due_at
+            END
+        WHERE batch_id = $1
+        RETURNING is_open
+        ",
+    )
+    .bind(clean::text(batch.as_str()))
+    .bind(now)
+    .fetch_optional(connection)
+    .await?;
+    match row {
+        Some(row) => Ok(row.try_get("is_open")?),
+        None => Err(StoreError::NotFound { batch: batch.clone() }.into()),
+    }
+}
+
+async fn refuse(connection: &mut PgConnection, refusal: &Refusal) -> Result<(), TryError> {
+    sqlx::query(
+        "
+        INSERT INTO exception_details (
+            exception_id,
+            batch_id,
+            business_date,
+            batch_category,
+            error_code,
+            error_message,
+            error_advice,
+            created_at
+        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        ON CONFLICT (exception_id, business_date) DO NOTHING
+        ",
+    )
+    .bind(refusal_id(refusal))
+    .bind(refusal.batch.as_deref().map(clean::text))
+    .bind(refusal.business_date)
+    .bind(refusal.category.as_deref().map(clean::text))
+    .bind(refusal.failure.code.as_str())
+    .bind(clean::text(&refusal.failure.message))
+    .bind(refusal.failure.advice.as_deref().map(clean::text))
+    .bind(refusal.at)
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// A look at the work says that the tables are there; the setting, that this node takes writes.
+async fn check(connection: &mut PgConnection) -> Result<(), TryError> {
+    let row = sqlx::query(
+        "
+        SELECT
+            current_setting('transaction_read_only') = 'off' AS is_writable,
+            EXISTS (SELECT FROM backup_work WHERE batch_id = '') AS is_used
+        ",
+    )
+    .fetch_one(connection)
+    .await?;
+    if row.try_get("is_writable")? { Ok(()) } else { Err(read_only("check").into()) }
+}
