@@ -27,6 +27,12 @@ macro_rules! endpoints {
 endpoints! {
     /// `POST ~/backups`
     CreateBackup = "POST" "~/backups";
+    /// `POST ~/backups/incremental`: not a route of YBA; see
+    /// [`SimulatorBuilder::legacy_gateway`](super::SimulatorBuilder::legacy_gateway).
+    LegacyIncremental = "POST" "~/backups/incremental";
+    /// `GET ~/backups`: not a route of YBA; see
+    /// [`SimulatorBuilder::legacy_gateway`](super::SimulatorBuilder::legacy_gateway).
+    LegacyLastBackup = "GET" "~/backups";
     /// `POST ~/backups/page`
     PageBackups = "POST" "~/backups/page";
     /// `POST ~/backups/delete`
@@ -39,6 +45,8 @@ endpoints! {
     StopBackup = "POST" "~/backups/{}/stop";
     /// `GET ~/backups/{backup}/list_increments`
     ListIncrements = "GET" "~/backups/{}/list_increments";
+    /// `GET ~/backups/{backup}/restorable_keyspace_tables`
+    RestorableKeyspaces = "GET" "~/backups/{}/restorable_keyspace_tables";
     /// `GET ~/universes/{universe}/backups/tasks/{task}`
     BackupsOfTask = "GET" "~/universes/{}/backups/tasks/{}";
     /// `GET ~/tasks/{task}`
@@ -49,10 +57,58 @@ endpoints! {
     AbortTask = "POST" "~/tasks/{}/abort";
     /// `GET ~/tasks_list`
     ListTasks = "GET" "~/tasks_list";
+    /// `POST ~/tasks_list/page`
+    PageTasks = "POST" "~/tasks_list/page";
+    /// `POST ~/restore`
+    Restore = "POST" "~/restore";
+    /// `POST ~/restore/preflight`
+    RestorePreflight = "POST" "~/restore/preflight";
+    /// `POST ~/restore/page`
+    PageRestores = "POST" "~/restore/page";
+    /// `POST ~/create_backup_schedule_async`
+    CreateScheduleAsync = "POST" "~/create_backup_schedule_async";
+    /// `POST ~/create_backup_schedule`
+    CreateSchedule = "POST" "~/create_backup_schedule";
+    /// `POST ~/schedules/page`
+    PageSchedules = "POST" "~/schedules/page";
+    /// `GET ~/schedules/{schedule}`
+    GetSchedule = "GET" "~/schedules/{}";
+    /// `DELETE ~/schedules/{schedule}/delete`
+    DeleteSchedule = "DELETE" "~/schedules/{}/delete";
+    /// `PUT ~/universes/{universe}/schedules/{schedule}/edit_backup_schedule_async`
+    EditSchedule = "PUT" "~/universes/{}/schedules/{}/edit_backup_schedule_async";
+    /// `PUT ~/universes/{universe}/schedules/{schedule}/pause_resume`
+    PauseResumeSchedule = "PUT" "~/universes/{}/schedules/{}/pause_resume";
+    /// `DELETE ~/universes/{universe}/schedules/{schedule}/delete_backup_schedule_async`
+    DeleteScheduleAsync = "DELETE" "~/universes/{}/schedules/{}/delete_backup_schedule_async";
+    /// `GET ~/universes/{universe}/pitr_config`
+    ListPitr = "GET" "~/universes/{}/pitr_config";
+    /// `POST ~/universes/{universe}/keyspaces/{type}/{keyspace}/pitr_config`
+    CreatePitr = "POST" "~/universes/{}/keyspaces/{}/{}/pitr_config";
+    /// `PUT ~/universes/{universe}/pitr_config/{config}`
+    UpdatePitr = "PUT" "~/universes/{}/pitr_config/{}";
+    /// `DELETE ~/universes/{universe}/pitr_config/{config}`
+    DeletePitr = "DELETE" "~/universes/{}/pitr_config/{}";
+    /// `POST ~/universes/{universe}/pitr`
+    RestorePitr = "POST" "~/universes/{}/pitr";
+    /// `GET /customers`
+    ListCustomers = "GET" "/customers";
+    /// `GET /customers/{customer}`
+    GetCustomer = "GET" "~";
+    /// `POST /api_login`
+    LogIn = "POST" "/api_login";
+    /// `PUT ~/api_token`
+    RegenerateToken = "PUT" "~/api_token";
     /// `GET ~/universes`
     ListUniverses = "GET" "~/universes";
     /// `GET ~/universes/{universe}`
     GetUniverse = "GET" "~/universes/{}";
+    /// `GET ~/universes/{universe}/namespaces`
+    ListNamespaces = "GET" "~/universes/{}/namespaces";
+    /// `GET ~/universes/{universe}/tables`
+    ListTables = "GET" "~/universes/{}/tables";
+    /// `PUT ~/universes/{universe}/update_backup_state`
+    UpdateBackupState = "PUT" "~/universes/{}/update_backup_state";
     /// `GET ~/configs`
     ListConfigs = "GET" "~/configs";
     /// `GET /session_info`

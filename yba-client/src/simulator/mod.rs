@@ -20,11 +20,13 @@
 //! ```
 
 mod clock;
+mod cron;
 mod endpoint;
 mod fault;
 mod handlers;
 mod relay;
 mod reply;
+mod scheduler;
 mod server;
 mod spec;
 mod wire;
@@ -126,6 +128,19 @@ impl SimulatorBuilder {
         self
     }
 
+    /// Adds what a gateway in front of YBA may offer and YBA itself does not: `POST ~/backups/incremental`
+    /// and `GET ~/backups` (an array, with `limit`, `direction` and `universeUUID`).
+    pub fn legacy_gateway(mut self) -> Self {
+        self.settings.legacy_gateway = true;
+        self
+    }
+
+    /// The e-mail and password it accepts. Default `admin@example.com` and `password`.
+    pub fn login(mut self, email: impl Into<String>, password: impl Into<String>) -> Self {
+        self.settings.login = (email.into(), password.into());
+        self
+    }
+
     /// High availability is configured, and this is the leader.
     pub fn high_availability(mut self) -> Self {
         self.settings.high_availability = true;
@@ -198,6 +213,9 @@ impl Default for SimulatorBuilder {
                 record: true,
                 record_limit: 10_000,
                 storage_check: None,
+                legacy_gateway: false,
+                login: ("admin@example.com".to_owned(), "password".to_owned()),
+                token_version: 1,
             },
         }
     }
@@ -387,6 +405,8 @@ impl Simulator {
                 lock: None,
                 queued: None,
                 outcomes: VecDeque::new(),
+                restore_outcomes: VecDeque::new(),
+                restored: Vec::new(),
                 started: 0,
             };
             world.data.universes.insert(id.clone(), universe);
@@ -540,6 +560,11 @@ impl Simulator {
     /// The next backup of a universe does not end by itself.
     pub fn hang_next_backup(&self, universe: &UniverseId) {
         self.plan_next_backup(universe, Outcome::Never);
+    }
+
+    /// The next restore into a universe that is accepted ends like this. Several calls queue up.
+    pub fn plan_next_restore(&self, universe: &UniverseId, outcome: Outcome) {
+        self.edit_universe(universe, |universe| universe.restore_outcomes.push_back(outcome));
     }
 
     /// Ends a task now.

@@ -136,15 +136,14 @@ fn handle(world: &mut World, incoming: &Incoming<'_>, token_fits: bool) -> Reply
         return Reply::plain(503, "YBA is shutting down");
     }
     let reads = method == "GET" || endpoint.reads_by_post();
-    if world.settings.mode == Mode::Standby && !reads {
+    let passes_standby = reads || endpoint == Endpoint::LogIn;
+    if world.settings.mode == Mode::Standby && !passes_standby {
         return Reply::plain(503, "API not available for follower YBA");
     }
     if endpoint == Endpoint::Unknown {
-        let path = incoming.request.url.path();
-        let text = format!("HTTP Client Error: 404(Not Found), details: {method} {path}");
-        return Refusal::new(404, text).into_reply(method, path);
+        return handlers::unknown_route(incoming).into_reply(method, incoming.request.url.path());
     }
-    if !matches!(endpoint, Endpoint::AppVersion | Endpoint::HaLeader) {
+    if !matches!(endpoint, Endpoint::AppVersion | Endpoint::HaLeader | Endpoint::LogIn) {
         let ours = incoming.route.customer.as_deref();
         if !token_fits || ours.is_some_and(|customer| world.settings.customer != *customer) {
             return Reply::plain(401, "Unable To Authenticate User");
@@ -181,6 +180,6 @@ fn may(role: Role, endpoint: Endpoint, reads: bool, path: &str) -> bool {
 impl Endpoint {
     /// Reads that YBA dresses as `POST`.
     fn reads_by_post(self) -> bool {
-        matches!(self, Self::PageBackups)
+        matches!(self, Self::PageBackups | Self::PageTasks | Self::PageRestores | Self::PageSchedules)
     }
 }

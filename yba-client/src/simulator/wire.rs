@@ -3,8 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 
-use super::world::{Data, SimBackup, SimConfig, SimTask, SimUniverse, Work, World};
-use crate::types::{BackupState, TaskState};
+use super::world::{
+    Data, SimBackup, SimConfig, SimPitr, SimRestore, SimSchedule, SimTask, SimUniverse, Work, World,
+};
+use crate::types::{BackupState, TableType, TaskState};
 
 /// `2025-03-25T10:15:30Z`.
 pub(super) fn iso(at: DateTime<Utc>) -> String {
@@ -36,7 +38,7 @@ fn title(task: &SimTask) -> String {
 }
 
 fn is_abortable(task: &SimTask) -> bool {
-    task.state == TaskState::Running && !matches!(task.work, Work::Delete(_))
+    task.state == TaskState::Running && !matches!(task.work, Work::Delete(_) | Work::Schedule(_))
 }
 
 pub(super) fn task(world: &World, task: &SimTask) -> Value {
@@ -75,7 +77,7 @@ pub(super) fn task_summary(world: &World, task: &SimTask) -> Value {
         "target": task.target_type,
         "targetUUID": task.target,
         "type": task.type_,
-        "typeName": task.type_,
+        "typeName": task.type_name.as_deref().unwrap_or(task.type_),
         "status": task.state,
         "userEmail": "admin",
         "abortable": is_abortable(task),
@@ -100,7 +102,7 @@ pub(super) fn failed_subtasks(task: &SimTask) -> Value {
             );
             json!({
                 "subTaskUUID": uuid::Uuid::new_v4(),
-                "subTaskType": if error.preparation { "CreateBackup" } else { "BackupTableYbc" },
+                "subTaskType": if error.preparation { task.work.type_name() } else { task.work.subtask() },
                 "subTaskState": "Failure",
                 "subTaskGroupType": if error.preparation { "Preparation" } else { "CreatingBackup" },
                 "creationTime": iso(error.at),
@@ -130,9 +132,7 @@ fn keyspaces(data: &Data, row: &SimBackup) -> Vec<String> {
         return row.order.keyspaces.clone();
     }
     let universe = data.universes.get(&row.order.universe);
-    universe
-        .and_then(|universe| universe.spec.keyspaces.clone())
-        .unwrap_or_else(|| vec!["yugabyte".to_owned()])
+    universe.map_or_else(|| vec!["yugabyte".to_owned()], SimUniverse::known_keyspaces)
 }
 
 pub(super) fn backup(data: &Data, row: &SimBackup) -> Value {
@@ -162,8 +162,8 @@ pub(super) fn backup(data: &Data, row: &SimBackup) -> Value {
         "category": row.order.category,
         "version": "V2",
         "taskUUID": row.task,
-        "scheduleUUID": null,
-        "scheduleName": null,
+        "scheduleUUID": row.order.schedule,
+        "scheduleName": schedule_name(data, row),
         "createTime": iso(row.created),
         "updateTime": iso(row.updated),
         "completionTime": iso_or_null(row.completed),
@@ -254,9 +254,9 @@ pub(super) fn backup_resp(data: &Data, row: &SimBackup) -> Value {
         "fullChainSizeInBytes": chain_size(data, row),
         "expiryTime": iso_or_null(row.expiry),
         "expiryTimeUnit": row.order.expiry_time_unit,
-        "onDemand": true,
-        "scheduleUUID": null,
-        "scheduleName": null,
+        "onDemand": row.order.schedule.is_none(),
+        "scheduleUUID": row.order.schedule,
+        "scheduleName": schedule_name(data, row),
         "storageConfigType": "S3",
         "isStorageConfigPresent": data.configs.contains_key(&row.order.config),
         "isUniversePresent": data.universes.contains_key(&row.order.universe),
@@ -308,5 +308,196 @@ pub(super) fn config(config: &SimConfig) -> Value {
         "state": if config.active { "Active" } else { "QueuedForDeletion" },
         "data": {"BACKUP_LOCATION": "s3://backups", "AWS_ACCESS_KEY_ID": "********"},
         "inUse": false,
+    })
+}
+
+fn schedule_name(data: &Data, row: &SimBackup) -> Option<String> {
+    let schedule = data.schedules.get(row.order.schedule.as_ref()?)?;
+    Some(schedule.name.clone())
+}
+
+fn text_or_null(text: &str) -> Value {
+    if text.is_empty() { Value::Null } else { Value::String(text.to_owned()) }
+}
+
+/// The members that both views of a schedule have.
+fn schedule_core(world: &World, row: &SimSchedule) -> Value {
+    let running = row.last_task.as_ref().and_then(|id| world.data.tasks.get(id));
+    json!({
+        "scheduleUUID": row.id,
+        "scheduleName": row.name,
+        "taskType": "CreateBackup",
+        "status": row.state,
+        "frequency": row.frequency,
+        "frequencyTimeUnit": text_or_null(&row.frequency_unit),
+        "cronExpression": text_or_null(&row.cron),
+        "useLocalTimezone": false,
+        "runningState": running.is_some_and(|task| !task.state.is_complete()),
+        "failureCount": 0,
+        "backlogStatus": row.backlog,
+        "incrementBacklogStatus": row.increment_backlog,
+    })
+}
+
+/// A schedule as its own call tells it.
+pub(super) fn schedule(world: &World, row: &SimSchedule) -> Value {
+    let mut body = schedule_core(world, row);
+    body["ownerUUID"] = json!(row.order.universe);
+    body["nextScheduleTaskTime"] = iso_or_null(row.next_full);
+    body["nextIncrementScheduleTaskTime"] = iso_or_null(row.next_increment);
+    body["userEmail"] = json!("admin");
+    body
+}
+
+/// A schedule as the list tells it.
+pub(super) fn schedule_resp(world: &World, row: &SimSchedule) -> Value {
+    let mut body = schedule_core(world, row);
+    body["customerUUID"] = json!(world.settings.customer);
+    body["incrementalBackupFrequency"] = json!(row.increment_frequency);
+    body["incrementalBackupFrequencyTimeUnit"] = text_or_null(&row.increment_unit);
+    body["prevCompletedTask"] = iso_or_null(row.last_fired);
+    body["nextExpectedTask"] = iso_or_null(row.next_full);
+    body["tableByTableBackup"] = json!(false);
+    body["backupInfo"] = json!({
+        "universeUUID": row.order.universe,
+        "storageConfigUUID": row.order.config,
+        "backupType": row.order.table_type,
+        "fullBackup": row.order.keyspaces.is_empty(),
+        "keyspaceList": row.order.keyspaces.iter().map(|k| json!({"keyspace": k})).collect::<Value>(),
+        "timeBeforeDelete": row.order.time_before_delete,
+        "expiryTimeUnit": row.order.expiry_time_unit,
+    });
+    body
+}
+
+pub(super) fn restorable(data: &Data, row: &SimBackup) -> Value {
+    let mut names: Vec<String> = chain(data, row).flat_map(|member| keyspaces(data, member)).collect();
+    names.sort();
+    names.dedup();
+    names.iter().map(|name| json!({"keyspace": name, "tableNames": []})).collect()
+}
+
+pub(super) fn preflight(data: &Data, row: &SimBackup) -> Value {
+    let locations: Map<String, Value> = keyspaces(data, row)
+        .iter()
+        .map(|keyspace| {
+            let place = location(row, keyspace);
+            let info = json!({
+                "backupLocation": place,
+                "isYSQLBackup": row.order.table_type == TableType::Ysql,
+                "isSelectiveRestoreSupported": row.order.table_type == TableType::Ycql,
+                "perBackupLocationKeyspaceTables": {"originalKeyspace": keyspace, "tableNameList": []},
+                "pointInTimeRestoreWindow": null,
+            });
+            (place, info)
+        })
+        .collect();
+    json!({
+        "backupCategory": row.order.category,
+        "hasKMSHistory": false,
+        "perLocationBackupInfoMap": locations,
+    })
+}
+
+/// The backup that was written to a place.
+fn written_to<'a>(data: &'a Data, place: &str) -> Option<(&'a SimBackup, String)> {
+    data.backups.values().find_map(|row| {
+        let keyspace = keyspaces(data, row).into_iter().find(|name| location(row, name) == place)?;
+        Some((row, keyspace))
+    })
+}
+
+pub(super) fn restore(data: &Data, row: &SimRestore) -> Value {
+    let first = row.order.sources.first().and_then(|source| written_to(data, &source.location));
+    let source = first.as_ref().map(|(backup, _)| *backup);
+    let name = |id| data.universes.get(id).map(|universe| universe.spec.name.clone());
+    let list: Vec<Value> = row
+        .order
+        .sources
+        .iter()
+        .map(|source| {
+            json!({
+                "uuid": row.id,
+                "restoreUUID": row.id,
+                "taskUUID": row.task,
+                "sourceKeyspace": written_to(data, &source.location).map(|(_, keyspace)| keyspace),
+                "targetKeyspace": source.keyspace,
+                "storageLocation": source.location,
+                "tableNameList": [],
+                "state": row.state,
+                "createTime": iso(row.created),
+                "completeTime": iso_or_null(row.completed),
+                "backupSizeFromStorageLocation": 0,
+            })
+        })
+        .collect();
+    json!({
+        "restoreUUID": row.id,
+        "universeUUID": row.order.universe,
+        "targetUniverseName": name(&row.order.universe),
+        "sourceUniverseUUID": source.map(|backup| backup.order.universe.clone()),
+        "sourceUniverseName": source.and_then(|backup| name(&backup.order.universe)),
+        "isSourceUniversePresent": source.is_some_and(|b| data.universes.contains_key(&b.order.universe)),
+        "customerUUID": null,
+        "state": row.state,
+        "backupType": row.order.sources.first().map(|source| source.table_type.clone()),
+        "createTime": iso(row.created),
+        "updateTime": iso(row.updated),
+        "backupCreatedOnDate": iso_or_null(source.map(|backup| backup.created)),
+        "restoreSizeInBytes": source.map_or(0, |backup| backup.size),
+        "restoreKeyspaceList": list,
+    })
+}
+
+pub(super) fn pitr(now: DateTime<Utc>, row: &SimPitr) -> Value {
+    json!({
+        "uuid": row.id,
+        "name": row.name,
+        "dbName": row.keyspace,
+        "tableType": row.table_type,
+        "customerUUID": null,
+        "state": row.state,
+        "retentionPeriod": row.retention,
+        "scheduleInterval": row.interval,
+        "minRecoverTimeInMillis": row.created.timestamp_millis(),
+        "maxRecoverTimeInMillis": now.timestamp_millis(),
+        "createTime": iso(row.created),
+        "updateTime": iso(row.created),
+        "usedForXCluster": false,
+        "createdForDr": false,
+    })
+}
+
+pub(super) fn namespaces(universe: &SimUniverse) -> Value {
+    let kind = if universe.spec.ysql { TableType::Ysql } else { TableType::Ycql };
+    let names = universe.known_keyspaces();
+    let row = |name: &String| json!({"namespaceUUID": null, "name": name, "tableType": kind});
+    names.iter().map(row).collect()
+}
+
+pub(super) fn tables(universe: &SimUniverse) -> Value {
+    let kind = if universe.spec.ysql { TableType::Ysql } else { TableType::Ycql };
+    let row = |keyspace: &String| {
+        json!({
+            "tableUUID": format!("table-of-{keyspace}"),
+            "tableID": null,
+            "tableName": "rows",
+            "keySpace": keyspace,
+            "tableType": kind,
+            "relationType": "USER_TABLE_RELATION",
+            "sizeBytes": 1_048_576.0,
+            "walSizeBytes": 0.0,
+        })
+    };
+    universe.known_keyspaces().iter().map(row).collect()
+}
+
+pub(super) fn customer(world: &World) -> Value {
+    json!({
+        "uuid": world.settings.customer,
+        "code": "admin",
+        "name": "admin",
+        "creationDate": iso(world.now()),
+        "customerId": 1,
     })
 }

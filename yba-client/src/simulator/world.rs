@@ -16,11 +16,15 @@ use super::{
     clock::Clock,
     endpoint::Endpoint,
     fault::Script,
+    scheduler::TICK,
     spec::{Outcome, Role, UniverseSpec},
 };
 use crate::{
-    ids::{BackupId, CustomerId, RequestId, StorageConfigId, TaskId, UniverseId},
-    types::{BackupCategory, BackupState, TableType, TaskState},
+    ids::{
+        BackupId, CustomerId, PitrConfigId, RequestId, RestoreId, ScheduleId, StorageConfigId, TaskId,
+        UniverseId,
+    },
+    types::{BackupCategory, BackupState, PitrState, RestoreState, ScheduleState, TableType, TaskState},
 };
 
 pub(super) type Instant = DateTime<Utc>;
@@ -62,6 +66,11 @@ pub(super) struct Settings {
     pub(super) record: bool,
     pub(super) record_limit: usize,
     pub(super) storage_check: Option<(u16, String)>,
+    /// Routes that YBA does not have, and a gateway in front of it may.
+    pub(super) legacy_gateway: bool,
+    /// E-mail and password.
+    pub(super) login: (String, String),
+    pub(super) token_version: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +97,56 @@ pub(super) struct Data {
     /// Full backups, oldest first; some may have been deleted.
     pub(super) heads: Vec<BackupId>,
     pub(super) heads_of: HashMap<UniverseId, Vec<BackupId>>,
+    pub(super) schedules: BTreeMap<ScheduleId, SimSchedule>,
+    pub(super) restores: BTreeMap<RestoreId, SimRestore>,
+    pub(super) pitr: BTreeMap<PitrConfigId, SimPitr>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct SimSchedule {
+    pub(super) id: ScheduleId,
+    pub(super) name: String,
+    pub(super) order: BackupOrder,
+    pub(super) state: ScheduleState,
+    /// Milliseconds; 0 with cron.
+    pub(super) frequency: u64,
+    pub(super) frequency_unit: String,
+    pub(super) cron: String,
+    /// Milliseconds; 0 for none.
+    pub(super) increment_frequency: u64,
+    pub(super) increment_unit: String,
+    /// So many completed backups stay even when they have expired.
+    pub(super) keep: usize,
+    pub(super) next_full: Option<Instant>,
+    pub(super) next_increment: Option<Instant>,
+    pub(super) backlog: bool,
+    pub(super) increment_backlog: bool,
+    pub(super) last_task: Option<TaskId>,
+    pub(super) last_fired: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct SimRestore {
+    pub(super) id: RestoreId,
+    pub(super) task: TaskId,
+    pub(super) order: RestoreOrder,
+    pub(super) state: RestoreState,
+    pub(super) created: Instant,
+    pub(super) updated: Instant,
+    pub(super) completed: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct SimPitr {
+    pub(super) id: PitrConfigId,
+    pub(super) universe: UniverseId,
+    pub(super) name: Option<String>,
+    pub(super) keyspace: String,
+    pub(super) table_type: TableType,
+    pub(super) state: PitrState,
+    pub(super) retention: u64,
+    pub(super) interval: u64,
+    pub(super) created: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -101,7 +160,27 @@ pub(super) struct SimUniverse {
     /// The accepted task whose thread has not locked the universe yet.
     pub(super) queued: Option<TaskId>,
     pub(super) outcomes: VecDeque<Outcome>,
+    pub(super) restore_outcomes: VecDeque<Outcome>,
+    /// Keyspaces that restores have made.
+    pub(super) restored: Vec<String>,
     pub(super) started: usize,
+}
+
+impl SimUniverse {
+    /// The type of the task that holds the universe or stands first in its queue.
+    pub(super) fn holder_type(&self, world: &World) -> Option<String> {
+        let queued = || {
+            let task = world.data.tasks.get(self.queued.as_ref()?)?;
+            Some(task.work.type_name().to_owned())
+        };
+        self.lock.as_ref().map(|lock| lock.task_type.clone()).or_else(queued)
+    }
+
+    pub(super) fn known_keyspaces(&self) -> Vec<String> {
+        let mut names = self.spec.keyspaces.clone().unwrap_or_else(|| vec!["yugabyte".to_owned()]);
+        names.extend(self.restored.iter().cloned());
+        names
+    }
 }
 
 /// Who holds a universe.
@@ -125,6 +204,8 @@ pub(super) struct SimTask {
     /// What the task list calls the target (`Backup`) and the task (`Create`).
     pub(super) target_type: &'static str,
     pub(super) type_: &'static str,
+    /// Where it is not the same as the type: a schedule's name.
+    pub(super) type_name: Option<String>,
     pub(super) target_name: String,
     pub(super) target: String,
     pub(super) state: TaskState,
@@ -147,8 +228,55 @@ pub(super) struct SimTask {
 pub(super) enum Work {
     Backup(BackupOrder),
     Delete(BackupId),
+    Restore(RestoreOrder),
+    Schedule(ScheduleChange),
+    Pitr(UniverseId, PitrChange),
     /// Something that only holds the lock: an upgrade, an edit.
     Other(UniverseId, String),
+}
+
+/// An accepted request for a restore.
+#[derive(Clone, Debug)]
+pub(super) struct RestoreOrder {
+    pub(super) universe: UniverseId,
+    pub(super) sources: Vec<RestoreKeyspaceOrder>,
+    /// By YB-Controller, so it survives a restart of YBA.
+    pub(super) ybc: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct RestoreKeyspaceOrder {
+    pub(super) keyspace: String,
+    pub(super) location: String,
+    pub(super) table_type: TableType,
+}
+
+/// An accepted change to a schedule.
+#[derive(Clone, Debug)]
+pub(super) enum ScheduleChange {
+    Create(Box<SimSchedule>),
+    Edit(ScheduleId, Value),
+    Delete(ScheduleId),
+}
+
+/// An accepted change to point-in-time recovery.
+#[derive(Clone, Debug)]
+pub(super) enum PitrChange {
+    Create(SimPitr),
+    Update { id: PitrConfigId, retention: u64, interval: u64 },
+    Delete(PitrConfigId),
+    Restore(PitrConfigId),
+}
+
+impl PitrChange {
+    pub(super) fn task_type(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "CreatePitrConfig",
+            Self::Update { .. } => "UpdatePitrConfig",
+            Self::Delete(_) => "DeletePitrConfig",
+            Self::Restore(_) => "RestoreSnapshotSchedule",
+        }
+    }
 }
 
 /// An accepted request for a backup.
@@ -162,6 +290,7 @@ pub(super) struct BackupOrder {
     pub(super) base: Option<BackupId>,
     pub(super) time_before_delete: i64,
     pub(super) expiry_time_unit: Option<String>,
+    pub(super) schedule: Option<ScheduleId>,
     pub(super) body: Value,
 }
 
@@ -201,6 +330,7 @@ enum Event {
     AbortEnds(TaskId, u32),
     Resumes(TaskId, u32),
     CollectsGarbage,
+    Ticks,
 }
 
 const GARBAGE_INTERVAL: Duration = Duration::from_mins(15);
@@ -221,6 +351,8 @@ impl World {
         };
         let first = world.clock.now() + GARBAGE_INTERVAL;
         world.schedule(first, Event::CollectsGarbage);
+        let first = world.clock.now() + TICK;
+        world.schedule(first, Event::Ticks);
         world
     }
 
@@ -261,6 +393,10 @@ impl World {
             Event::CollectsGarbage => {
                 self.collect_garbage(at);
                 self.schedule(at + GARBAGE_INTERVAL, Event::CollectsGarbage);
+            }
+            Event::Ticks => {
+                self.tick(at);
+                self.schedule(at + TICK, Event::Ticks);
             }
             _ => {}
         }
@@ -322,7 +458,11 @@ impl World {
     fn make_row(&mut self, id: &TaskId, at: Instant) {
         let Some(task) = self.data.tasks.get_mut(id) else { return };
         task.had_row = true;
-        let Work::Backup(order) = task.work.clone() else { return };
+        let order = match task.work.clone() {
+            Work::Backup(order) => order,
+            Work::Restore(order) => return self.make_restore(id, order, at),
+            _ => return,
+        };
         if let Some(existing) = self.data.backup_of_task.get(id) {
             // A resumed task finds its row again.
             if let Some(row) = self.data.backups.get_mut(existing) {
@@ -387,8 +527,11 @@ impl World {
         self.unlock(id);
         match self.data.tasks[id].work.clone() {
             Work::Backup(_) => self.finish_row(id, &state, at),
-            Work::Delete(backup) => self.queue_deletion(&backup, at),
-            Work::Other(..) => {}
+            Work::Delete(backup) if state == BackupState::Completed => self.queue_deletion(&backup, at),
+            Work::Restore(order) => self.finish_restore(id, &order, state == BackupState::Completed, at),
+            Work::Schedule(change) if state == BackupState::Completed => self.change_schedule(change, at),
+            Work::Pitr(_, change) if state == BackupState::Completed => self.change_pitr(change),
+            _ => {}
         }
     }
 
@@ -455,6 +598,94 @@ impl World {
         self.end(id, outcome, at);
     }
 
+    fn make_restore(&mut self, id: &TaskId, order: RestoreOrder, at: Instant) {
+        if let Some(row) = self.data.restores.values_mut().find(|row| row.task == *id) {
+            row.state = RestoreState::InProgress;
+            row.updated = at;
+            return;
+        }
+        let row = SimRestore {
+            id: RestoreId::from(uuid::Uuid::new_v4()),
+            task: id.clone(),
+            state: RestoreState::InProgress,
+            created: at,
+            updated: at,
+            completed: None,
+            order,
+        };
+        let taken = self.data.universes.get(&row.order.universe).and_then(|universe| {
+            let known = universe.spec.keyspaces.iter().flatten().chain(&universe.restored);
+            let mut wanted = row.order.sources.iter().map(|source| &source.keyspace);
+            let known: Vec<&String> = known.collect();
+            wanted.find(|keyspace| known.contains(keyspace)).cloned()
+        });
+        self.data.restores.insert(row.id.clone(), row);
+        if let Some(keyspace) = taken {
+            let text = format!("Restore attempting overwrite on YSQL keyspace {keyspace}.");
+            self.end(id, &Outcome::failure(text), at);
+        }
+    }
+
+    fn finish_restore(&mut self, id: &TaskId, order: &RestoreOrder, success: bool, at: Instant) {
+        let state = if success { RestoreState::Completed } else { RestoreState::Failed };
+        self.set_restore_state(id, state, at);
+        if success && let Some(universe) = self.data.universes.get_mut(&order.universe) {
+            universe.restored.extend(order.sources.iter().map(|source| source.keyspace.clone()));
+        }
+    }
+
+    fn set_restore_state(&mut self, id: &TaskId, state: RestoreState, at: Instant) {
+        if let Some(row) = self.data.restores.values_mut().find(|row| row.task == *id) {
+            row.completed = (state == RestoreState::Completed).then_some(at);
+            row.state = state;
+            row.updated = at;
+        }
+    }
+
+    fn change_schedule(&mut self, change: ScheduleChange, at: Instant) {
+        match change {
+            ScheduleChange::Create(schedule) => {
+                self.data.schedules.insert(schedule.id.clone(), *schedule);
+            }
+            ScheduleChange::Edit(id, body) => {
+                if let Some(old) = self.data.schedules.get_mut(&id) {
+                    let mut order = old.order.clone();
+                    if let Some(millis) = body.get("timeBeforeDelete").and_then(Value::as_i64) {
+                        order.time_before_delete = millis;
+                    }
+                    let new = SimSchedule::of(order, &body, at);
+                    let (name, keep) = (old.name.clone(), old.keep);
+                    let state = old.state.clone();
+                    *old = SimSchedule { id, name, state, keep, ..new };
+                }
+            }
+            ScheduleChange::Delete(id) => {
+                self.data.schedules.remove(&id);
+            }
+        }
+    }
+
+    fn change_pitr(&mut self, change: PitrChange) {
+        match change {
+            PitrChange::Create(row) => {
+                self.data.pitr.insert(row.id.clone(), row);
+            }
+            PitrChange::Update { id, retention, interval } => {
+                if let Some(row) = self.data.pitr.get_mut(&id) {
+                    (row.retention, row.interval) = (retention, interval);
+                }
+            }
+            PitrChange::Delete(id) => {
+                self.data.pitr.remove(&id);
+            }
+            PitrChange::Restore(id) => {
+                if let Some(row) = self.data.pitr.get_mut(&id) {
+                    row.state = PitrState::Restored;
+                }
+            }
+        }
+    }
+
     // --- abort -------------------------------------------------------------------------------
 
     pub(super) fn abort(&mut self, id: &TaskId, at: Instant) {
@@ -477,6 +708,7 @@ impl World {
         self.data.open_tasks.remove(id);
         self.unlock(id);
         self.set_row_state(id, BackupState::Stopped, at);
+        self.set_restore_state(id, RestoreState::Aborted, at);
     }
 
     fn set_row_state(&mut self, id: &TaskId, state: BackupState, at: Instant) {
@@ -517,11 +749,7 @@ impl World {
         for id in open {
             let Some(task) = self.data.tasks.get_mut(&id) else { continue };
             task.life += 1;
-            let resumable = match &task.work {
-                Work::Backup(order) => order.category == BackupCategory::YbController,
-                Work::Delete(_) | Work::Other(..) => false,
-            };
-            if resumable && task.had_row {
+            if task.work.is_resumable() && task.had_row {
                 if task.state != TaskState::Aborted {
                     task.state = TaskState::Failure;
                     task.errors.push(SubtaskError::restarted(at));
@@ -614,7 +842,19 @@ impl World {
             BackupState::Completed | BackupState::Failed | BackupState::Stopped | BackupState::Skipped
         );
         let paused = self.data.universes.get(&row.order.universe).is_some_and(|u| u.paused);
-        over && !paused && row.expiry.is_some_and(|expiry| expiry < at)
+        over && !paused && row.expiry.is_some_and(|expiry| expiry < at) && !self.is_kept(row)
+    }
+
+    /// The newest completed backups of a schedule stay, if it says so.
+    fn is_kept(&self, row: &SimBackup) -> bool {
+        let Some(id) = &row.order.schedule else { return false };
+        let keep = self.data.schedules.get(id).map_or(0, |schedule| schedule.keep);
+        let newer = self.data.backups.values().filter(|other| {
+            other.order.schedule.as_ref() == Some(id)
+                && other.state == BackupState::Completed
+                && other.created > row.created
+        });
+        row.state == BackupState::Completed && newer.count() < keep
     }
 
     /// The task under which YBA's own deletions appear; it targets the backup, not the universe.
@@ -660,6 +900,14 @@ impl SimTask {
         let (target_type, type_) = match &work {
             Work::Backup(_) => ("Backup", "Create"),
             Work::Delete(_) => ("Backup", "Delete"),
+            Work::Restore(_) => ("Universe", "Restore"),
+            Work::Schedule(ScheduleChange::Create(_)) => ("Schedule", "Create"),
+            Work::Schedule(ScheduleChange::Edit(..)) => ("Schedule", "Update"),
+            Work::Schedule(ScheduleChange::Delete(_)) => ("Schedule", "Delete"),
+            Work::Pitr(_, PitrChange::Create(_)) => ("Universe", "CreatePitrConfig"),
+            Work::Pitr(_, PitrChange::Update { .. }) => ("Universe", "UpdatePitrConfig"),
+            Work::Pitr(_, PitrChange::Delete(_)) => ("Universe", "DeletePitrConfig"),
+            Work::Pitr(_, PitrChange::Restore(_)) => ("Universe", "RestoreSnapshotSchedule"),
             Work::Other(..) => ("Universe", "Update"),
         };
         Self {
@@ -667,6 +915,7 @@ impl SimTask {
             work,
             target_type,
             type_,
+            type_name: None,
             target_name: String::new(),
             target: String::new(),
             state: TaskState::Created,
@@ -692,11 +941,20 @@ impl SubtaskError {
 }
 
 impl Work {
+    /// The universe that the task locks.
     pub(super) fn universe(&self) -> Option<&UniverseId> {
         match self {
             Self::Backup(order) => Some(&order.universe),
-            Self::Other(universe, _) => Some(universe),
-            Self::Delete(_) => None,
+            Self::Restore(order) => Some(&order.universe),
+            Self::Other(universe, _) | Self::Pitr(universe, _) => Some(universe),
+            Self::Delete(_) | Self::Schedule(_) => None,
+        }
+    }
+
+    pub(super) fn backup(&self) -> Option<&BackupOrder> {
+        match self {
+            Self::Backup(order) => Some(order),
+            _ => None,
         }
     }
 
@@ -704,7 +962,30 @@ impl Work {
         match self {
             Self::Backup(_) => "CreateBackup",
             Self::Delete(_) => "DeleteBackupYb",
+            Self::Restore(_) => "RestoreBackup",
+            Self::Schedule(ScheduleChange::Create(_)) => "CreateBackupSchedule",
+            Self::Schedule(ScheduleChange::Edit(..)) => "EditBackupSchedule",
+            Self::Schedule(ScheduleChange::Delete(_)) => "DeleteBackupSchedule",
+            Self::Pitr(_, change) => change.task_type(),
             Self::Other(_, name) => name,
+        }
+    }
+
+    /// The type of the subtask that does the work.
+    pub(super) fn subtask(&self) -> &str {
+        match self {
+            Self::Backup(_) => "BackupTableYbc",
+            Self::Restore(_) => "RestoreBackupYbc",
+            other => other.type_name(),
+        }
+    }
+
+    /// After a restart of YBA the task runs again.
+    fn is_resumable(&self) -> bool {
+        match self {
+            Self::Backup(order) => order.category == BackupCategory::YbController,
+            Self::Restore(order) => order.ybc,
+            _ => false,
         }
     }
 }

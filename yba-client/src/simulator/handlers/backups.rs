@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::universes;
+use super::{list, text, universes};
 use crate::{
-    ids::{BackupId, StorageConfigId, TaskId, UniverseId},
+    ids::{BackupId, ScheduleId, StorageConfigId, TaskId, UniverseId},
     simulator::{
         reply::{Handled, Refusal},
         server::Incoming,
         spec::Outcome,
         wire,
-        world::{BackupOrder, SimBackup, SimTask, Work, World, expiry},
+        world::{BackupOrder, SimBackup, SimTask, SimUniverse, Work, World, expiry},
     },
     types::{BackupCategory, BackupState, TableType},
 };
@@ -39,18 +39,9 @@ pub(super) fn create(world: &mut World, call: &Incoming<'_>) -> Handled {
     Ok(json!({"taskUUID": id, "resourceUUID": null}))
 }
 
-fn text<'a>(body: &'a Value, field: &str) -> Option<&'a str> {
-    body.get(field).and_then(Value::as_str).filter(|text| !text.is_empty())
-}
-
 /// YBA's checks before it accepts a backup.
 fn checked(world: &World, body: &Value) -> Result<BackupOrder, Refusal> {
-    let required = ["universeUUID", "backupType"];
-    let missing: Vec<&str> = required.into_iter().filter(|field| text(body, field).is_none()).collect();
-    if !missing.is_empty() {
-        return Err(Refusal::fields(&missing));
-    }
-    let order = read(body);
+    let order = read_checked(body)?;
     let universe = world.data.universes.get(&order.universe);
     let universe = universe.ok_or_else(|| universes::unknown(&order.universe))?;
     let id = &order.universe;
@@ -90,21 +81,32 @@ fn checked(world: &World, body: &Value) -> Result<BackupOrder, Refusal> {
     if let Some((status, text)) = &world.settings.storage_check {
         return Err(Refusal::new(*status, text.clone()));
     }
-    if world.settings.task_queue && universe.queued.is_some() {
-        let text = "Task CreateBackup cannot be queued on existing task CreateBackup";
+    if world.settings.task_queue
+        && let Some(holder) = universe.holder_type(world)
+    {
+        let text = format!("Task CreateBackup cannot be queued on existing task {holder}");
         return Err(Refusal::new(409, text));
     }
-    Ok(BackupOrder {
-        category: if universe.spec.ybc && order.category != BackupCategory::Script {
-            BackupCategory::YbController
-        } else {
-            BackupCategory::Script
-        },
-        ..order
-    })
+    Ok(BackupOrder { category: engine(universe, &order), ..order })
 }
 
-fn check_storage(world: &World, order: &BackupOrder) -> Result<(), Refusal> {
+/// The engine that will make a backup.
+pub(super) fn engine(universe: &SimUniverse, order: &BackupOrder) -> BackupCategory {
+    if universe.spec.ybc && order.category != BackupCategory::Script {
+        BackupCategory::YbController
+    } else {
+        BackupCategory::Script
+    }
+}
+
+/// Reads an order; what must be there must be there.
+pub(super) fn read_checked(body: &Value) -> Result<BackupOrder, Refusal> {
+    let required = ["universeUUID", "backupType"];
+    let missing: Vec<&str> = required.into_iter().filter(|field| text(body, field).is_none()).collect();
+    if missing.is_empty() { Ok(read(body)) } else { Err(Refusal::fields(&missing)) }
+}
+
+pub(super) fn check_storage(world: &World, order: &BackupOrder) -> Result<(), Refusal> {
     if order.config.as_str().is_empty() {
         return Err(Refusal::bad_request("Missing StorageConfig UUID: null"));
     }
@@ -151,6 +153,7 @@ fn read(body: &Value) -> BackupOrder {
         base: text(body, "baseBackupUUID").map(BackupId::from),
         time_before_delete: body.get("timeBeforeDelete").and_then(Value::as_i64).unwrap_or(0),
         expiry_time_unit: text(body, "expiryTimeUnit").map(Into::into),
+        schedule: None,
         body: body.clone(),
     }
 }
@@ -200,21 +203,7 @@ pub(super) fn page(world: &World, call: &Incoming<'_>) -> Handled {
     if text(&body, "direction") != Some("ASC") {
         rows.reverse();
     }
-    let number = |field: &str, default: usize| {
-        let given = body.get(field).and_then(Value::as_u64);
-        given.map_or(default, |n| usize::try_from(n).unwrap_or(usize::MAX))
-    };
-    let (offset, limit) = (number("offset", 0), number("limit", 10));
-    let counted = body.get("needTotalCount").and_then(Value::as_bool).unwrap_or(false);
-    let total = rows.len();
-    let entities: Value =
-        rows.iter().skip(offset).take(limit).map(|row| wire::backup_resp(&world.data, row)).collect();
-    Ok(json!({
-        "entities": entities,
-        "hasNext": total > offset.saturating_add(limit),
-        "hasPrev": offset > 0,
-        "totalCount": if counted { total } else { 0 },
-    }))
+    Ok(super::paged(&body, &rows, |row| wire::backup_resp(&world.data, row)))
 }
 
 /// The filter of a page request.
@@ -222,8 +211,7 @@ struct Filter<'a>(&'a Value);
 
 impl Filter<'_> {
     fn list(&self, field: &str) -> Vec<&str> {
-        let list = self.0.get(field).and_then(Value::as_array);
-        list.into_iter().flatten().filter_map(Value::as_str).collect()
+        list(self.0, field)
     }
 
     fn admits(&self, field: &str, value: &str) -> bool {
@@ -238,7 +226,7 @@ impl Filter<'_> {
         self.admits("storageConfigUUIDList", row.order.config.as_str())
             && self.admits("backupUUIDList", row.id.as_str())
             && self.admits("states", row.state.as_str())
-            && self.list("scheduleUUIDList").is_empty()
+            && self.admits("scheduleUUIDList", row.order.schedule.as_ref().map_or("", ScheduleId::as_str))
             && (keyspaces.is_empty() || row.order.keyspaces.iter().any(|k| keyspaces.contains(&k.as_str())))
             && (names.is_empty() || name.is_some_and(|name| names.iter().any(|wanted| name.contains(wanted))))
             && self.in_range(row)
@@ -339,4 +327,38 @@ pub(super) fn stop(world: &mut World, call: &Incoming<'_>) -> Handled {
     let (task, now) = (row.task.clone(), world.now());
     world.abort(&task, now);
     Ok(json!({"success": true, "message": "Successfully stopped the backup process."}))
+}
+
+/// What a gateway in front of YBA may offer: the same call under another name, the base being required.
+pub(super) fn legacy_incremental(world: &mut World, call: &Incoming<'_>) -> Handled {
+    if !world.settings.legacy_gateway {
+        return Err(super::unknown_route(call));
+    }
+    if text(&call.body()?, "baseBackupUUID").is_none() {
+        return Err(Refusal::fields(&["baseBackupUUID"]));
+    }
+    create(world, call)
+}
+
+/// What a gateway in front of YBA may offer: the newest backups, as a bare array.
+pub(super) fn legacy_last(world: &World, call: &Incoming<'_>) -> Handled {
+    if !world.settings.legacy_gateway {
+        return Err(super::unknown_route(call));
+    }
+    let universe = call.query("universeUUID").map(UniverseId::from);
+    let limit = call.query("limit").and_then(|limit| limit.parse().ok()).unwrap_or(10);
+    let rows = world.data.backups.values();
+    let mut rows: Vec<&SimBackup> =
+        rows.filter(|row| universe.as_ref().is_none_or(|id| row.order.universe == *id)).collect();
+    rows.sort_by_key(|row| row.created);
+    if call.query("direction").as_deref() != Some("ASC") {
+        rows.reverse();
+    }
+    let brief = |row: &&SimBackup| json!({"backupUUID": row.id, "createTime": wire::iso(row.created), "state": row.state});
+    Ok(rows.iter().take(limit).map(brief).collect())
+}
+
+pub(super) fn restorable(world: &World, call: &Incoming<'_>) -> Handled {
+    let row = find(world, &BackupId::from(call.part(0)))?;
+    Ok(wire::restorable(&world.data, row))
 }

@@ -36,10 +36,25 @@ pub(super) fn list(world: &World, call: &Incoming<'_>) -> Value {
     cut.map(|task| wire::task_summary(world, task)).collect::<Value>()
 }
 
+pub(super) fn page(world: &World, call: &Incoming<'_>) -> Handled {
+    let body = call.body()?;
+    let filter = body.get("filter").unwrap_or(&Value::Null);
+    let (targets, states) = (super::list(filter, "targetUUIDList"), super::list(filter, "status"));
+    let newest = world.data.task_order.iter().rev().filter_map(|id| world.data.tasks.get(id));
+    let mut rows: Vec<&SimTask> = newest
+        .filter(|task| targets.is_empty() || targets.contains(&task.target.as_str()))
+        .filter(|task| states.is_empty() || states.contains(&task.state.as_str()))
+        .collect();
+    if super::text(&body, "direction") == Some("ASC") {
+        rows.reverse();
+    }
+    Ok(super::paged(&body, &rows, |task| wire::task_summary(world, task)))
+}
+
 pub(super) fn abort(world: &mut World, call: &Incoming<'_>) -> Handled {
     let task = find(world, call)?;
     let (id, state) = (task.id.clone(), task.state.clone());
-    if matches!(task.work, Work::Delete(_)) {
+    if matches!(task.work, Work::Delete(_) | Work::Schedule(_)) {
         let text = format!("Invalid task type: Task {id} cannot be aborted");
         return Err(Refusal::bad_request(text));
     }

@@ -3,6 +3,7 @@
 mod faults;
 mod leader;
 mod lifecycle;
+mod resources;
 mod wait;
 
 use std::time::Duration;
