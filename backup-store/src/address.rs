@@ -104,7 +104,7 @@ pub(crate) struct Zone {
     pub(crate) cloud: String,
     pub(crate) region: String,
     /// `None`: any zone of the region.
-    pub(crate) zone: Option<String>,
+    pub(crate) name: Option<String>,
     pub(crate) preference: u8,
 }
 
@@ -419,8 +419,8 @@ fn zone(key: &str) -> Result<Zone, String> {
         [cloud, region, zone]
             if (1..=10).contains(&preference) && ![cloud, region].contains(&"*") && !place.contains("..") =>
         {
-            let zone = Some(zone).filter(|zone| *zone != "*").map(str::to_owned);
-            Ok(Zone { cloud: cloud.to_owned(), region: region.to_owned(), zone, preference })
+            let name = Some(zone).filter(|zone| *zone != "*").map(str::to_owned);
+            Ok(Zone { cloud: cloud.to_owned(), region: region.to_owned(), name, preference })
         }
         _ => Err(fault()),
     }

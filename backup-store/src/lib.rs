@@ -12,6 +12,13 @@
 //! [`connect`] picks the engine by the address; the answer is core's [`TrackingStore`], whose contract both engines
 //! pass as tests. Everything else here is for assembling and measuring it.
 
+#[cfg(not(any(feature = "sqlite", feature = "postgres")))]
+compile_error!("a store needs an engine: enable the feature `sqlite` or `postgres`");
+
+#[cfg_attr(
+    not(any(test, all(feature = "sqlite", feature = "postgres"))),
+    expect(dead_code, reason = "every address is understood, also that of an engine that is not built")
+)]
 mod address;
 mod config;
 mod error;
@@ -20,6 +27,7 @@ mod migrate;
 mod outcome;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+#[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has fewer troubles"))]
 mod replay;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;

@@ -144,10 +144,15 @@ async fn a_request_that_a_stopped_process_sends_too_late_is_aborted() {
     let sleeper = world.replica_with(Gated { yba: world.yba.clone(), gate: Arc::clone(&gate) });
     let batch = sleeper.submit(request()).await.unwrap().batch;
     world.quiet().await;
+    // While it is stopped, it renews nothing.
+    world.store.fail_when(|operation, _| operation == "heartbeat");
     world.clock.advance(Duration::from_hours(1));
-
     world.settings.claim_interval = claim_interval;
-    let _other = world.replica();
+    let other = world.replica();
+    world.pass(Duration::from_secs(2)).await;
+    assert_eq!(other.in_flight(), 1);
+    world.store.heal();
+
     let record = world.end_of(&batch).await;
     assert_eq!(record.status(), TrackerStatus::Success);
     assert_eq!(world.yba.posted(), [record.attempts[1].id]);

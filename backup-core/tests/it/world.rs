@@ -85,7 +85,7 @@ impl World {
         batch: &BatchId,
         wanted: impl Fn(&BackupRecord) -> bool,
     ) -> BackupRecord {
-        for _ in 0..200_000 {
+        for _ in 0..20_000 {
             self.quiet().await;
             let record = self.record(batch);
             if wanted(&record) {

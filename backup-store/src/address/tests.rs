@@ -94,8 +94,8 @@ fn jdbc_parameters_have_their_meaning() {
     assert_eq!(server.java_only, ["prepareThreshold", "tcpKeepAlive"]);
     assert_eq!(server.unknown, ["frobnicate"]);
     assert_eq!(server.balance.nodes, Nodes::PreferPrimary);
-    assert_eq!(server.balance.zones[0].zone.as_deref(), Some("a"));
-    assert_eq!(server.balance.zones[1].zone, None);
+    assert_eq!(server.balance.zones[0].name.as_deref(), Some("a"));
+    assert_eq!(server.balance.zones[1].name, None);
     assert_eq!(server.balance.refresh, Duration::from_mins(10));
 }
 

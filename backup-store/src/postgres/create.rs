@@ -48,6 +48,7 @@ pub(super) async fn create(
 }
 
 /// Writes those whose id and key are free; answers each with the phase it was written in. The ids must differ.
+#[expect(clippy::too_many_lines, reason = "one statement, and a line for each of its values")]
 pub(super) async fn insert(
     connection: &mut PgConnection,
     new: &[New<'_>],
@@ -407,8 +408,8 @@ pub(super) async fn insert(
     .bind(column(new, |new| new.record.deadline_at))
     .bind(column(new, |new| plan(new).and_then(|plan| plan.base).map(|base| base.to_string())))
     .bind(column(new, |new| plan(new).map(|plan| plan.reason)))
-    .bind(column(new, |new| new.record.task.as_ref().map(|task| task.as_str())))
-    .bind(column(new, |new| new.record.backup.as_ref().map(|backup| backup.as_str())))
+    .bind(column(new, |new| new.record.task.as_ref().map(TaskId::as_str)))
+    .bind(column(new, |new| new.record.backup.as_ref().map(BackupId::as_str)))
     .bind(column(new, |new| failure(new).map(|failure| failure.code.as_str())))
     .bind(column(new, |new| failure(new).map(|failure| failure.message)))
     .bind(column(new, |new| failure(new).and_then(|failure| failure.advice)))

@@ -26,15 +26,15 @@ fn by_state(state: &str, message: &str) -> Verdict {
         // A serialization failure, a deadlock; 23505 is a unique insert that raced (YugabyteDB does not try the insert
         // of an ON CONFLICT again, as PostgreSQL does).
         "40001" | "40P01" | "23505" => Verdict::Contention,
+        // The node goes, comes, is full, or takes no writes.
         "57P01" | "57P02" | "57P03" | "53300" | "25006" => Verdict::Lost,
         "26000" | "42P05" => Verdict::Stale,
         "0A000" if message.contains("cached plan must not change result type") => Verdict::Stale,
         "55P03" | "57014" => Verdict::TimedOut,
         "XX000" if is_passing(message) => Verdict::Contention,
-        // An unfamiliar internal error: a few slow tries, since our writes are fenced.
-        "XX000" => Verdict::Lost,
-        state if state.starts_with("08") => Verdict::Lost,
         state if state.starts_with("YB") => Verdict::Contention,
+        // XX000 is an unfamiliar internal error: a few slow tries, since our writes are fenced.
+        state if state == "XX000" || state.starts_with("08") => Verdict::Lost,
         _ => Verdict::Refused,
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     replay::{Repeat, TryError},
 };
 
+#[expect(clippy::too_many_lines, reason = "one statement, and a line for each of its values")]
 pub(super) async fn reopen(
     connection: &mut PgConnection,
     record: &BackupRecord,
@@ -127,7 +128,7 @@ pub(super) async fn reopen(
     .bind(record.response.as_ref())
     .bind(record.target.as_str())
     .bind(record.deadline_at)
-    .bind(plan.and_then(|plan| plan.base.as_ref()).map(|base| base.as_str()))
+    .bind(plan.and_then(|plan| plan.base.as_ref()).map(BackupId::as_str))
     .bind(plan.map(|plan| plan.reason.as_str()))
     .bind(record.slot.as_str())
     .bind(record.phase.holds_slot())
@@ -147,7 +148,7 @@ pub(super) async fn reopen(
     .bind(lost_attempts(record))
     .fetch_optional(&mut *connection)
     .await?;
-    let Some(row) = row else { return Ok(not_failed(connection, record, hold, repeat).await?) };
+    let Some(row) = row else { return not_failed(connection, record, hold, repeat).await };
     let record = if row.try_get("is_queued")? { queued(record) } else { record.clone() };
     Ok(created(record, hold, row.try_get("epoch")?))
 }

@@ -69,6 +69,7 @@ pub(super) async fn save(
 }
 
 /// Writes the steps whose leases hold; answers in the order of the question. The batches must differ.
+#[expect(clippy::too_many_lines, reason = "one statement, and a line for each of its values")]
 pub(super) async fn update(
     connection: &mut PgConnection,
     steps: &[Step<'_>],
@@ -398,8 +399,8 @@ pub(super) async fn update(
     .bind(column(steps, |step| step.record.deadline_at))
     .bind(column(steps, |step| plan(step).and_then(|plan| plan.base).map(|base| base.to_string())))
     .bind(column(steps, |step| plan(step).map(|plan| plan.reason)))
-    .bind(column(steps, |step| step.record.task.as_ref().map(|task| task.as_str())))
-    .bind(column(steps, |step| step.record.backup.as_ref().map(|backup| backup.as_str())))
+    .bind(column(steps, |step| step.record.task.as_ref().map(TaskId::as_str)))
+    .bind(column(steps, |step| step.record.backup.as_ref().map(BackupId::as_str)))
     .bind(column(steps, |step| failure(step).map(|failure| failure.code.as_str())))
     .bind(column(steps, |step| failure(step).map(|failure| failure.message)))
     .bind(column(steps, |step| failure(step).and_then(|failure| failure.advice)))

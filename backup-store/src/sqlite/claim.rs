@@ -26,7 +26,7 @@ pub(super) async fn claim(
         "
     ))
     .bind(now)
-    .bind(claim.only.as_ref().map(|batch| batch.as_str()))
+    .bind(claim.only.as_ref().map(BatchId::as_str))
     .bind(claim.limit)
     .fetch_all(&mut *connection)
     .await?;

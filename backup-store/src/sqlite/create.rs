@@ -1,7 +1,7 @@
 //! New batches, and failed ones opened again. Inside an immediate transaction nobody else writes.
 
 use backup_core::{
-    BackupRecord, IdempotencyKey, Phase, TrackerStatus,
+    BackupId, BackupRecord, IdempotencyKey, Phase, TrackerStatus,
     store::{Created, Hold, StoreError, queued},
 };
 use sqlx::{Row, SqliteConnection};
@@ -156,10 +156,10 @@ async fn insert_tracker(connection: &mut SqliteConnection, record: &BackupRecord
     .bind(record.target.as_str())
     .bind(instant(record.created_at))
     .bind(instant(record.deadline_at))
-    .bind(plan.and_then(|plan| plan.base.as_ref()).map(|base| base.as_str()))
+    .bind(plan.and_then(|plan| plan.base.as_ref()).map(BackupId::as_str))
     .bind(plan.map(|plan| plan.reason.as_str()))
-    .bind(record.task.as_ref().map(|task| task.as_str()))
-    .bind(record.backup.as_ref().map(|backup| backup.as_str()))
+    .bind(record.task.as_ref().map(TaskId::as_str))
+    .bind(record.backup.as_ref().map(BackupId::as_str))
     .bind(failure.map(|failure| failure.code.as_str()))
     .bind(failure.map(|failure| failure.message.as_str()))
     .bind(failure.and_then(|failure| failure.advice.as_deref()))
