@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use backup_core::{
-    BackupRecord, BatchId, IdempotencyKey, Phase,
+    BackupId, BackupRecord, BatchId, IdempotencyKey, Phase, TaskId,
     store::{Created, Hold, queued},
 };
 use chrono::{DateTime, Utc};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backup_core::{
-    BackupRecord, Phase, StoreError,
+    BackupId, BackupRecord, Phase, StoreError,
     store::{Created, Hold, queued},
 };
 use chrono::{DateTime, Utc};

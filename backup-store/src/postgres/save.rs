@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use backup_core::{
-    BackupRecord, Phase,
+    BackupId, BackupRecord, Phase, TaskId,
     store::{Lease, Saved},
 };
 use chrono::{DateTime, Utc};

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use backup_core::store::{Beat, Claim, Claimed, Hold, Lease};
+use backup_core::{
+    BatchId,
+    store::{Beat, Claim, Claimed, Hold, Lease},
+};
 use sqlx::{Row, SqliteConnection};
 
 use super::{

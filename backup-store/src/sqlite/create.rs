@@ -1,7 +1,7 @@
 //! New batches, and failed ones opened again. Inside an immediate transaction nobody else writes.
 
 use backup_core::{
-    BackupId, BackupRecord, IdempotencyKey, Phase, TrackerStatus,
+    BackupId, BackupRecord, IdempotencyKey, Phase, TaskId, TrackerStatus,
     store::{Created, Hold, StoreError, queued},
 };
 use sqlx::{Row, SqliteConnection};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backup_core::{
-    BackupRecord, BatchId, Phase,
+    BackupId, BackupRecord, BatchId, Phase, TaskId,
     store::{Lease, Saved},
 };
 use sqlx::{Row, SqliteConnection};
