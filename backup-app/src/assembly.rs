@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use backup_core::{
-    BackupStrategy, BackupTarget, FixedTargets, IncompleteTarget, InstanceName, LegacyUrls, Orchestrator,
+    BackupTarget, FixedTargets, IncompleteTarget, InstanceName, LegacyUrls, Orchestrator,
     OrchestratorBuilder, ResolveError, TrackingStore,
     strategy::{FullBackup, IncrementalBackup, YbaInstances},
 };
