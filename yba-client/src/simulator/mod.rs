@@ -46,6 +46,7 @@ use serde_json::Value;
 use self::{
     clock::Clock,
     relay::{Listening, Relay},
+    reply::Reply,
     server::{Incoming, Responder},
     world::{Lock, Mode, Settings, SimConfig, SimTask, SimUniverse, Work, World},
 };
@@ -241,10 +242,24 @@ pub struct RecordedRequest {
     pub body: Value,
     /// The status it was answered with, had the connection lived to see it.
     pub status: u16,
+    /// The body it was answered with; text when it was no JSON, `Null` when it was very long.
+    pub answer: Value,
+}
+
+/// The longest answer that is recorded, in bytes.
+const RECORDED_ANSWER: usize = 64 * 1024;
+
+/// Bytes as a test wants to see them.
+fn readable(bytes: &[u8]) -> Value {
+    if bytes.is_empty() {
+        return Value::Null;
+    }
+    serde_json::from_slice(bytes)
+        .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(bytes).into_owned()))
 }
 
 impl RecordedRequest {
-    fn of(incoming: &Incoming<'_>, status: u16, at: DateTime<Utc>) -> Self {
+    fn of(incoming: &Incoming<'_>, reply: &Reply, at: DateTime<Utc>) -> Self {
         let request = incoming.request;
         let headers = request
             .headers
@@ -252,12 +267,6 @@ impl RecordedRequest {
             .filter(|(name, _)| !name.as_str().starts_with("x-auth-"))
             .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
             .collect();
-        let body = if request.body.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&request.body)
-                .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&request.body).into_owned()))
-        };
         Self {
             at,
             endpoint: incoming.route.endpoint,
@@ -265,8 +274,9 @@ impl RecordedRequest {
             path: request.url.path().to_owned(),
             query: request.url.query().map(str::to_owned),
             headers,
-            body,
-            status,
+            body: readable(&request.body),
+            status: reply.status,
+            answer: if reply.body.len() > RECORDED_ANSWER { Value::Null } else { readable(&reply.body) },
         }
     }
 

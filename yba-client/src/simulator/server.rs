@@ -72,7 +72,7 @@ impl Respond for Responder {
             None => handle(&mut world, &incoming, token_fits),
             Some(script) => misbehave(&mut world, &incoming, token_fits, script),
         };
-        world.record(&incoming, reply.status);
+        world.record(&incoming, &reply);
         let echo = world.settings.correlation;
         drop(world);
         let echoed = incoming.request_id.as_ref().filter(|_| echo);
@@ -95,7 +95,7 @@ impl World {
         taken
     }
 
-    fn record(&mut self, incoming: &Incoming<'_>, status: u16) {
+    fn record(&mut self, incoming: &Incoming<'_>, reply: &Reply) {
         if !self.settings.record {
             return;
         }
@@ -103,7 +103,7 @@ impl World {
             self.log.pop_front();
         }
         let at = self.now();
-        self.log.push_back(RecordedRequest::of(incoming, status, at));
+        self.log.push_back(RecordedRequest::of(incoming, reply, at));
     }
 }
 

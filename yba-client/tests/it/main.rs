@@ -2,7 +2,9 @@
 //! two against the published description of the API.
 
 mod api;
+mod calls;
 mod errors;
+mod openapi;
 mod retry;
 mod support;
 

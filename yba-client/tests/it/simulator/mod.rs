@@ -1,5 +1,6 @@
 //! The simulator, seen through the client.
 
+mod description;
 mod faults;
 mod leader;
 mod lifecycle;
