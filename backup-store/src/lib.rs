@@ -55,3 +55,10 @@ pub async fn connect(config: &StoreConfig) -> Result<Arc<dyn TrackingStore>, Con
         Address::Postgres(_) => Err(ConnectError::NotBuilt { engine: "PostgreSQL", feature: "postgres" }),
     }
 }
+
+/// Statements, for tests of their plans.
+#[doc(hidden)]
+#[cfg(feature = "postgres")]
+pub mod statements {
+    pub use crate::postgres::CLAIM;
+}

@@ -101,7 +101,7 @@ const ONE: &str = claim_candidates!(
 );
 
 /// The oldest of each bucket, then the oldest of all.
-const ANY: &str = claim_candidates!(
+pub const ANY: &str = claim_candidates!(
     "
     SELECT due.batch_id
     FROM unnest($4::smallint[]) AS part (bucket)

@@ -32,6 +32,7 @@ use sqlx::{
     postgres::{PgPoolOptions, types::PgInterval},
 };
 
+pub use self::claim::ANY as CLAIM;
 use self::judge::judge;
 use crate::{
     address::Server,

@@ -6,3 +6,5 @@ mod postgres;
 #[cfg(test)]
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(test)]
+mod words;

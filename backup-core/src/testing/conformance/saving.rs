@@ -32,7 +32,9 @@ pub async fn a_finished_record_reads_back_equal(subject: &Subject) {
         record.submit(subject.clock.now()).expect("open");
         subject.save(&lease, &record, from).await.expect("saved");
         from = Phase::Submitting;
-        if task == "task-2" {
+        if task == "task-1" {
+            record.lose_attempt();
+        } else {
             record
                 .run(task.into(), Some(json!({"taskUUID": task})), subject.clock.now())
                 .expect("submitting");

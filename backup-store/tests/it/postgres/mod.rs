@@ -1,19 +1,31 @@
 //! PostgreSQL, on a real server and a database of its own for each test.
 
 mod conformance;
+mod migrations;
+mod partitions;
+mod plans;
+mod tables;
+mod trouble;
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use backup_core::{
-    ErrorCode, Failure,
+    BackupRecord, ErrorCode, Failure, OwnerId, Phase, TrackingStore,
+    store::{Created, Hold, Lease, Saved},
     testing::{
         ManualClock,
         conformance::{ReadExceptions, RecordedException, Subject},
+        fixtures,
     },
 };
-use backup_store::{StoreConfig, connect};
+use backup_store::{StoreConfig, StoreEvent, connect};
+use chrono::{DateTime, TimeZone, Utc};
 use pg_harness::{Database, Server};
+use serde_json::json;
 use sqlx::{PgPool, Row};
 
 /// A database of the shared server, if this machine has one.
@@ -28,14 +40,84 @@ fn database(test: &str) -> Option<Database> {
 /// A store on a database of its own, with the time of a test.
 async fn subject_with(test: &str, parameters: &str) -> Option<Subject> {
     let database = database(test)?;
-    let url = format!("{}{parameters}", database.url());
     let clock = Arc::new(ManualClock::new());
-    let mut config = StoreConfig::new(&url);
+    let mut config = config(&database);
+    config.url.push_str(parameters);
     config.clock = Some(clock.clone());
-    config.pool.max_connections = 6;
     let store = connect(&config).await.unwrap();
     let pool = PgPool::connect(&database.url()).await.unwrap();
     Some(Subject::new(store, clock).with_exceptions(Arc::new(Exceptions(pool))))
+}
+
+/// Settings for a small pool and an impatient test.
+fn config(database: &Database) -> StoreConfig {
+    let mut config = StoreConfig::new(database.url());
+    config.pool.max_connections = 6;
+    config.retry.first_delay = Duration::from_millis(20);
+    config
+}
+
+/// What the store did, for tests that count.
+#[derive(Clone, Default)]
+struct Events(Arc<Mutex<Vec<StoreEvent>>>);
+
+impl Events {
+    fn observe(&self, config: &mut StoreConfig) {
+        let events = self.0.clone();
+        config.observer = Some(Arc::new(move |event| events.lock().unwrap().push(event)));
+    }
+
+    fn take(&self) -> Vec<StoreEvent> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+
+    fn round_trips(&self) -> usize {
+        self.take().iter().filter(|event| matches!(event, StoreEvent::RoundTrip { .. })).count()
+    }
+}
+
+fn hold() -> Hold {
+    Hold { owner: OwnerId::generate(), lease: Duration::from_secs(30) }
+}
+
+fn at() -> DateTime<Utc> {
+    Utc.with_ymd_and_hms(2025, 3, 25, 1, 2, 3).unwrap()
+}
+
+fn submitting(universe: &str) -> BackupRecord {
+    let mut record = fixtures::record_on(universe, at());
+    record.submit(at()).unwrap();
+    record
+}
+
+async fn own(store: &dyn TrackingStore, record: &BackupRecord) -> Lease {
+    match store.create(record, None, hold()).await.unwrap() {
+        Created::New { lease: Some(lease), .. } => lease,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A backup on the good path: submitted, running, done.
+async fn back_up(store: &dyn TrackingStore, universe: &str) -> BackupRecord {
+    let mut record = submitting(universe);
+    let lease = own(store, &record).await;
+    record.run("task-1".into(), Some(json!({"taskUUID": "task-1"})), at()).unwrap();
+    let saved = store.save(&lease, &record, Phase::Submitting, Duration::ZERO).await.unwrap();
+    assert_eq!(saved, Saved::Yes);
+    let answer = json!({"backupUUID": "backup-1", "state": "Completed"});
+    record.succeed(Some("backup-1".into()), answer, at() + Duration::from_mins(5)).unwrap();
+    let saved = store.save(&lease, &record, Phase::Running, Duration::ZERO).await.unwrap();
+    assert_eq!(saved, Saved::Yes);
+    record
+}
+
+/// A backup that failed.
+async fn fail(store: &dyn TrackingStore, universe: &str) -> BackupRecord {
+    let mut record = submitting(universe);
+    let lease = own(store, &record).await;
+    record.fail(Failure::new(ErrorCode::BackupFailed, "disk full"), at() + Duration::from_mins(1)).unwrap();
+    store.save(&lease, &record, Phase::Submitting, Duration::ZERO).await.unwrap();
+    record
 }
 
 struct Exceptions(PgPool);

@@ -1,3 +1,4 @@
 //! SQLite, on a file in a temporary directory.
 
 mod conformance;
+mod file;
