@@ -1,0 +1,183 @@
+//! `/batches`: the list, its filters and its pages.
+
+use axum::http::StatusCode;
+use backup_core::{
+    BatchId, BatchStatus, TrackerStatus, parse_business_date,
+    store::{BackupFilter, BackupPage, PageKey},
+};
+use chrono::{DateTime, NaiveDate};
+use chrono_tz::Tz;
+use serde::Serialize;
+
+use super::{backup_process::BackupProcessBody, escaped, shown};
+use crate::error::ApiError;
+
+/// A page of batches, newest first.
+#[derive(Debug, Serialize)]
+pub(crate) struct BatchPage {
+    batches: Vec<BackupProcessBody>,
+    /// The next page, as a reference to follow; `null` on the last.
+    next: Option<String>,
+}
+
+impl BatchPage {
+    /// A page of what `filter` asked for.
+    pub(crate) fn new(page: &BackupPage, filter: &BackupFilter, zone: Tz) -> Self {
+        let batches = page.records.iter().map(|record| BackupProcessBody::of_record(record, zone)).collect();
+        let next = page.next.as_ref().map(|after| link(filter, after));
+        Self { batches, next }
+    }
+}
+
+/// Reads the filter, with every fault at once. A parameter that nobody knows is one of them: a misspelt filter must
+/// not list everything.
+pub(crate) fn read_filter(pairs: &[(String, String)]) -> Result<BackupFilter, ApiError> {
+    let mut filter = BackupFilter::default();
+    let mut faults = Vec::new();
+    for (name, value) in pairs.iter().filter(|(_, value)| !value.trim().is_empty()) {
+        let value = value.trim();
+        let read = match name.as_str() {
+            "category" => read_into(&mut filter.category, Some(value.to_owned()), ""),
+            "status" => read_into(
+                &mut filter.status,
+                read_status(value),
+                "write IN_PROGRESS, COMPLETED (or SUCCESS) or FAILED",
+            ),
+            "from" => read_into(&mut filter.from, parse_business_date(value), DATE_FORMS),
+            "to" => read_into(&mut filter.to, parse_business_date(value), DATE_FORMS),
+            "limit" => read_limit(value).map(|limit| filter.limit = limit),
+            "after" => read_into(&mut filter.after, read_cursor(value), "take it from a page's `next`"),
+            _ => Err("is not known; known are category, status, from, to, limit, after".to_owned()),
+        };
+        if let Err(fault) = read {
+            faults.push(format!("{}: {fault}", shown(name)));
+        }
+    }
+    if filter.from.zip(filter.to).is_some_and(|(from, to)| from > to) {
+        faults.push("from: is after `to`".to_owned());
+    }
+    if faults.is_empty() {
+        return Ok(filter);
+    }
+    let message = format!("the query is not valid: {}", faults.join("; "));
+    Err(ApiError::refused(StatusCode::BAD_REQUEST, message))
+}
+
+const DATE_FORMS: &str = "write yyyyMMdd (20250325) or yyyy-MM-dd (2025-03-25)";
+
+fn read_into<T>(place: &mut Option<T>, value: Option<T>, forms: &str) -> Result<(), String> {
+    if place.is_some() {
+        return Err("is given more than once".to_owned());
+    }
+    *place = value;
+    if place.is_some() { Ok(()) } else { Err(format!("cannot be read; {forms}")) }
+}
+
+/// A word of the tracker or of the batch, in any case.
+fn read_status(text: &str) -> Option<TrackerStatus> {
+    let word = text.to_ascii_uppercase();
+    TrackerStatus::parse(&word).or_else(|| {
+        let batch = BatchStatus::parse(&word)?;
+        TrackerStatus::ALL.iter().copied().find(|status| BatchStatus::from(*status) == batch)
+    })
+}
+
+fn read_limit(text: &str) -> Result<u32, String> {
+    let limit = text.parse().ok().filter(|limit| (1..=BackupFilter::MAX_LIMIT).contains(limit));
+    limit.ok_or_else(|| format!("must be a number from 1 to {}", BackupFilter::MAX_LIMIT))
+}
+
+/// The place of a row, opaque to the caller: microseconds and the batch.
+fn cursor(key: &PageKey) -> String {
+    format!("{}.{}", key.created_at.timestamp_micros(), key.batch)
+}
+
+fn read_cursor(text: &str) -> Option<PageKey> {
+    let (micros, batch) = text.split_once('.')?;
+    let created_at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+    Some(PageKey { created_at, batch: BatchId::from(batch) })
+}
+
+fn link(filter: &BackupFilter, after: &PageKey) -> String {
+    let date = |date: Option<NaiveDate>| date.map(|date| date.to_string());
+    let parameters = [
+        ("category", filter.category.clone()),
+        ("status", filter.status.map(|status| BatchStatus::from(status).to_string())),
+        ("from", date(filter.from)),
+        ("to", date(filter.to)),
+        ("limit", Some(filter.rows().to_string())),
+        ("after", Some(cursor(after))),
+    ];
+    let query: Vec<String> = parameters
+        .into_iter()
+        .filter_map(|(name, value)| value.map(|value| format!("{name}={}", escaped(&value))))
+        .collect();
+    format!("/batches?{}", query.join("&"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn every_filter_is_read() {
+        let query = pairs(&[
+            ("category", "db1"),
+            ("status", "completed"),
+            ("from", "20250325"),
+            ("to", "2025-03-26"),
+            ("limit", "10"),
+            ("after", "1742877930123456.a.b"),
+        ]);
+        let filter = read_filter(&query).unwrap();
+        assert_eq!(filter.category.as_deref(), Some("db1"));
+        assert_eq!(filter.status, Some(TrackerStatus::Success));
+        assert_eq!(filter.from, NaiveDate::from_ymd_opt(2025, 3, 25));
+        assert_eq!(filter.to, NaiveDate::from_ymd_opt(2025, 3, 26));
+        assert_eq!(filter.limit, 10);
+        assert_eq!(filter.after.unwrap().batch.as_str(), "a.b");
+        assert_eq!(read_filter(&pairs(&[("status", "")])).unwrap(), BackupFilter::default());
+    }
+
+    #[test]
+    fn every_fault_of_a_query_is_told_at_once() {
+        let query = pairs(&[
+            ("categry", "db1"),
+            ("status", "DONE"),
+            ("from", "20250230"),
+            ("limit", "0"),
+            ("after", "x"),
+            ("to", "20250325"),
+            ("to", "20250326"),
+        ]);
+        insta::assert_snapshot!(read_filter(&query).unwrap_err().message.replace("; ", "\n"), @r#"
+        the query is not valid: categry: is not known
+        known are category, status, from, to, limit, after
+        status: cannot be read
+        write IN_PROGRESS, COMPLETED (or SUCCESS) or FAILED
+        from: cannot be read
+        write yyyyMMdd (20250325) or yyyy-MM-dd (2025-03-25)
+        limit: must be a number from 1 to 1000
+        after: cannot be read
+        take it from a page's `next`
+        to: is given more than once
+        "#);
+    }
+
+    proptest! {
+        #[test]
+        fn a_place_in_the_list_is_found_again(micros in 0_i64..4_000_000_000_000_000, batch in "[ -~]{1,128}") {
+            let key = PageKey {
+                created_at: DateTime::from_timestamp_micros(micros).unwrap(),
+                batch: BatchId::from(batch.as_str()),
+            };
+            prop_assert_eq!(read_cursor(&cursor(&key)), Some(key));
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The binary: its arguments, what it says when it cannot start, and how it ends.
+
+use std::{
+    net::TcpListener,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
+use yba_client::simulator::{Endpoint, Simulator};
+
+use crate::support::{PATIENCE, Reply, ask, http_client, read, until};
+
+/// A run of the binary, in an environment of its own and nothing of ours.
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backup-http"));
+    command.env_clear().current_dir(folder).kill_on_drop(true);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Runs it to its end, which must come by itself.
+async fn run(command: &mut Command) -> (ExitStatus, String, String) {
+    let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends").expect("it runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (output.status, text(output.stdout), text(output.stderr))
+}
+
+/// The configuration of a service in a hurry on this YBA, with its database in the same folder.
+fn configure(folder: &Path, yba: &Simulator) -> String {
+    let config = format!(
+        "server:
+  port: 0
+  auth.token: {OUR_TOKEN}
+datasource.url: sqlite:{database}
+logging: {{format: json, level: debug}}
+orchestrator: {{poll-first: 5ms, poll-max: 20ms, claim-interval: 10ms}}
+yba:
+  instances.main: {{base-url: {url}, customer-uuid: {customer}, api-token: {YBA_TOKEN}}}
+  databases.db1:
+    instance: main
+    universe-uuid: {universe}
+    storage-config-uuid: {storage}
+    category-codes: [NIGHTLY]
+",
+        database = folder.join("backups.db").display(),
+        url = yba.url(),
+        customer = yba.customer(),
+        universe = yba.universe(),
+        storage = yba.storage_config(),
+    );
+    let path = folder.join("backup.yaml");
+    std::fs::write(&path, config).expect("a file");
+    path.display().to_string()
+}
+
+const OUR_TOKEN: &str = "our-token-5d41402abc4b2a76b971";
+const YBA_TOKEN: &str = "yba-token-aaf4c61ddcc5e8a2dabe";
+
+async fn known_yba() -> Simulator {
+    Simulator::builder().token(YBA_TOKEN).task_duration(Duration::from_millis(20)).start().await
+}
+
+/// A running service, and every line that it printed.
+struct Service {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    printed: Vec<String>,
+    url: String,
+}
+
+impl Service {
+    async fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().expect("it runs");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let mut service = Self { child, lines, printed: Vec::new(), url: String::new() };
+        let line = service.line_with("listening").await;
+        let line: Value = serde_json::from_str(&line).expect("a JSON line");
+        service.url = format!("http://{}", line["address"].as_str().expect("an address"));
+        service
+    }
+
+    async fn line_with(&mut self, text: &str) -> String {
+        loop {
+            let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await.expect("a line in time");
+            let Some(line) = line.expect("text") else {
+                panic!("no line with {text:?} in {:#?}", self.printed)
+            };
+            self.printed.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    async fn process(&self, prefer: &str) -> Reply {
+        let call = http_client().post(format!("{}/backupProcess", self.url)).body(ask("NIGHTLY").to_string());
+        read(call.bearer_auth(OUR_TOKEN).header("prefer", prefer).send().await.expect("an answer")).await
+    }
+
+    async fn show(&self, batch: &str) -> Reply {
+        let call = http_client().get(format!("{}/batches/{batch}", self.url)).bearer_auth(OUR_TOKEN);
+        read(call.send().await.expect("an answer")).await
+    }
+
+    fn signal(&self, name: &str) {
+        let id = self.child.id().expect("it runs").to_string();
+        let sent = std::process::Command::new("kill").args(["-s", name, &id]).status().expect("kill");
+        assert!(sent.success());
+    }
+
+    async fn end(mut self) -> (ExitStatus, String, Vec<String>) {
+        while let Some(line) =
+            tokio::time::timeout(PATIENCE, self.lines.next_line()).await.expect("it ends").expect("text")
+        {
+            self.printed.push(line);
+        }
+        let mut errors = String::new();
+        self.child.stderr.take().expect("piped").read_to_string(&mut errors).await.expect("text");
+        let status =
+            tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("a status");
+        (status, errors, self.printed)
+    }
+}
+
+#[tokio::test]
+async fn it_tells_its_version() {
+    let folder = tempfile::tempdir().unwrap();
+    let (status, out, _) = run(command(folder.path()).arg("--version")).await;
+    assert!(status.success());
+    assert_eq!(out.trim(), concat!("backup-http ", env!("CARGO_PKG_VERSION")));
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_configuration_is_told_and_nothing_is_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("backup.yaml");
+    std::fs::write(&file, "server:\n  prot: 1234\n").unwrap();
+    let (status, out, errors) = run(command(folder.path()).arg("--config").arg(&file)).await;
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(out, "");
+    assert!(errors.starts_with("backup-http: ") && errors.contains("server.port"), "{errors}");
+    assert!(!errors.contains("panicked"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let (status, _, errors) = run(command(folder.path()).args(["--config", "/nowhere/backup.yaml"])).await;
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.contains("/nowhere/backup.yaml"), "{errors}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named_and_the_database_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let yba = known_yba().await;
+    let config = configure(folder.path(), &yba);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let (status, _, errors) =
+        run(command(folder.path()).args(["--config", config.as_str(), "--port", port.as_str()])).await;
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.contains(&format!("cannot listen on 127.0.0.1 port {port}")), "{errors}");
+    assert!(!folder.path().join("backups.db").exists());
+}
+
+#[tokio::test]
+async fn a_database_that_cannot_be_opened_is_told_without_its_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let yba = known_yba().await;
+    let config = configure(folder.path(), &yba);
+    let (status, _, errors) = run(command(folder.path())
+        .args(["--config", config.as_str()])
+        .env("DATASOURCE_URL", "jdbc:postgresql://127.0.0.1:1/backups")
+        .env("DATASOURCE_USERNAME", "someone")
+        .env("DATASOURCE_PASSWORD", "password-482c811da5d5b4bc")
+        .env("DATASOURCE_RETRY_INITIAL_DELAY", "10ms")
+        .env("DATASOURCE_RETRY_MAX_DELAY", "10ms"))
+    .await;
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+    assert!(errors.starts_with("backup-http: the tracking store cannot be used"), "{errors}");
+    assert!(!errors.contains("password-482c811da5d5b4bc") && !errors.contains("panicked"), "{errors}");
+}
+
+#[tokio::test]
+async fn it_runs_a_backup_and_ends_well_when_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let yba = known_yba().await;
+    let config = configure(folder.path(), &yba);
+    let service = Service::start(command(folder.path()).args(["--config", config.as_str()])).await;
+    let reply = service.process("wait=60").await;
+    assert_eq!(reply.gist(), "200 COMPLETED -", "{reply:?}");
+    service.signal("TERM");
+    let (status, errors, printed) = service.end().await;
+    assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
+    assert!(printed.iter().any(|line| line.contains("\"message\":\"stopped\"")), "{printed:#?}");
+    for secret in [OUR_TOKEN, YBA_TOKEN] {
+        assert!(printed.iter().all(|line| !line.contains(secret)), "{printed:#?}");
+    }
+    let of_batch: Vec<&String> = printed.iter().filter(|line| line.contains(&reply.batch())).collect();
+    assert!(!of_batch.is_empty());
+    for line in of_batch {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["business_date"], "2025-03-25", "{line}");
+        // A call to YBA has a request id of its own: the attempt's.
+        if !line["span"].as_str().unwrap().contains("yba.call") {
+            assert_eq!(line["request_id"].as_str(), reply.header("x-request-id"), "{line}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_open_at_the_end_is_taken_up_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let yba = known_yba().await;
+    yba.hang_next_backup(&yba.universe());
+    let config = configure(folder.path(), &yba);
+    let first = Service::start(command(folder.path()).args(["--config", config.as_str()])).await;
+    let reply = first.process("respond-async").await;
+    assert_eq!(reply.gist(), "202 IN_PROGRESS -");
+    until(async || yba.count(Endpoint::GetTask), |looks| *looks > 0).await;
+    first.signal("INT");
+    let (status, ..) = first.end().await;
+    assert_eq!(status.code(), Some(0));
+
+    let second = Service::start(command(folder.path()).args(["--config", config.as_str()])).await;
+    let task = yba.tasks().remove(0).id;
+    yba.finish_task(&task, yba_client::simulator::Outcome::Success);
+    let batch = reply.batch();
+    until(async || second.show(&batch).await, |shown| shown.json()["status"] == "COMPLETED").await;
+    assert_eq!(yba.count(Endpoint::CreateBackup), 1);
+    second.signal("TERM");
+    assert_eq!(second.end().await.0.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let yba = known_yba().await;
+    let config = configure(folder.path(), &yba);
+    let mut service = Service::start(command(folder.path()).args(["--config", config.as_str()])).await;
+    // A request that never arrives in full keeps the service from ending.
+    let address = service.url.trim_start_matches("http://").to_owned();
+    let mut stuck = tokio::net::TcpStream::connect(address).await.unwrap();
+    let head = format!(
+        "POST /backupProcess HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OUR_TOKEN}\r\nContent-Length: 9\r\n\r\n"
+    );
+    tokio::io::AsyncWriteExt::write_all(&mut stuck, head.as_bytes()).await.unwrap();
+    service.line_with("\"received\"").await;
+    let started = std::time::Instant::now();
+    service.signal("TERM");
+    service.line_with("told to stop").await;
+    service.signal("TERM");
+    let (status, errors, _) = service.end().await;
+    assert_eq!(status.code(), Some(1));
+    assert!(errors.contains("told to stop twice"), "{errors}");
+    assert!(started.elapsed() < Duration::from_secs(9), "before the read timeout");
+}

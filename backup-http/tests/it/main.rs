@@ -1,0 +1,13 @@
+//! The service as its callers see it: over the router, and over real connections.
+
+mod actuator;
+mod auth;
+mod backup_process;
+mod bad_input;
+mod batches;
+mod binary;
+mod connections;
+mod secrets;
+mod shutdown;
+mod support;
+mod yba_answers;
