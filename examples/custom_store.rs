@@ -131,14 +131,16 @@ async fn main() -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod contract {
+    use std::future::{Ready, ready};
+
     use backup_core::testing::{ManualClock, conformance::Subject};
 
     use super::*;
 
-    async fn subject(_test: &str) -> Option<Subject> {
+    fn subject(_test: &str) -> Ready<Option<Subject>> {
         let clock = Arc::new(ManualClock::new());
         let (store, _) = audited(Arc::clone(&clock) as _);
-        Some(Subject::new(store, clock))
+        ready(Some(Subject::new(store, clock)))
     }
 
     backup_core::conformance_tests!(subject);

@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use yba_client::YbaClient;
 
 use crate::settings::{
-    Connection, DatasourceSettings, InstanceSettings, OrchestratorSettings, Settings, TargetSettings, TargetState,
-    YbaSettings,
+    Connection, DatasourceSettings, InstanceSettings, OrchestratorSettings, Settings, TargetSettings,
+    TargetState, YbaSettings,
 };
 
 /// What an orchestrator is started for.
@@ -107,7 +107,11 @@ impl App {
             .settings(orchestrator_settings(&settings.orchestrator, role));
         for target in &settings.targets {
             if let TargetState::HalfSet { missing } = &target.state {
-                tracing::error!(target = target.key, missing = missing.join(", "), "a target is only half configured");
+                tracing::error!(
+                    target = target.key,
+                    missing = missing.join(", "),
+                    "a target is only half configured"
+                );
             }
         }
         Ok(Self { settings: Arc::new(settings), orchestrator: adjust(builder).start(), yba })
@@ -149,7 +153,8 @@ fn store_config(settings: &DatasourceSettings, application_name: &str) -> StoreC
     };
     config.observer = Some(Arc::new(|event| match event {
         StoreEvent::Retry { operation, reason } => {
-            metrics::counter!("database_retry_total", "operation" => operation, "reason" => reason).increment(1);
+            metrics::counter!("database_retry_total", "operation" => operation, "reason" => reason)
+                .increment(1);
         }
         StoreEvent::RoundTrip { operation } => {
             metrics::counter!("database_round_trips_total", "operation" => operation).increment(1);
@@ -170,7 +175,7 @@ fn address(settings: &DatasourceSettings, application_name: &str) -> String {
         if !lower.contains(&format!("{}=", name.to_ascii_lowercase())) {
             let value: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
             let separator = if address.contains('?') { '&' } else { '?' };
-            address.push_str(&format!("{separator}{name}={value}"));
+            address = format!("{address}{separator}{name}={value}");
         }
     };
     match (settings.ssl_enable, settings.ssl_mode) {
@@ -180,7 +185,8 @@ fn address(settings: &DatasourceSettings, application_name: &str) -> String {
         (Some(true), None) => add("sslmode", "verify-full"),
         (None, None) => {}
     }
-    let name = if settings.url.expose().starts_with("jdbc:") { "ApplicationName" } else { "application_name" };
+    let name =
+        if settings.url.expose().starts_with("jdbc:") { "ApplicationName" } else { "application_name" };
     add(name, application_name);
     address
 }
@@ -225,7 +231,8 @@ fn targets_and_clients(settings: &Settings) -> Result<(YbaInstances, FixedTarget
             }),
         }
     }
-    let instances = clients.into_iter().fold(YbaInstances::builder(), |all, (name, client)| all.instance(name, client));
+    let instances =
+        clients.into_iter().fold(YbaInstances::builder(), |all, (name, client)| all.instance(name, client));
     Ok((instances.build(), FixedTargets::new(ready, incomplete)?))
 }
 
@@ -250,7 +257,8 @@ fn client_of(
         .into_iter()
         .filter_map(|url| url.as_deref())
         .collect();
-    let made = client(&name, instance.map(|(_, instance)| instance), &urls, &connection.api_token, &settings.yba)?;
+    let made =
+        client(&name, instance.map(|(_, instance)| instance), &urls, &connection.api_token, &settings.yba)?;
     clients.insert(name.as_str().into(), made);
     Ok(name.into())
 }
@@ -286,8 +294,13 @@ fn client(
         .token(token.clone())
         .connect_timeout(yba.connection_timeout)
         .read_timeout(yba.read_timeout)
-        .retry(yba_client::RetryPolicy { max_attempts: yba.max_retry_attempts, ..yba_client::RetryPolicy::default() });
-    if let Some(path) = instance.map_or(yba.ca_certificate.as_ref(), |instance| instance.ca_certificate.as_ref()) {
+        .retry(yba_client::RetryPolicy {
+            max_attempts: yba.max_retry_attempts,
+            ..yba_client::RetryPolicy::default()
+        });
+    if let Some(path) =
+        instance.map_or(yba.ca_certificate.as_ref(), |instance| instance.ca_certificate.as_ref())
+    {
         let pem = std::fs::read(path).map_err(|source| StartError::Certificate {
             name: name.to_owned(),
             path: path.clone(),
@@ -316,7 +329,7 @@ fn backup_target(target: &TargetSettings, connection: &Connection, instance: Ins
     )
     .with_strategy(target.category_type.as_str());
     core.category_codes.clone_from(&target.category_codes);
-    core.table_type = target.table_type.as_str().to_owned();
+    target.table_type.as_str().clone_into(&mut core.table_type);
     core.keyspaces.clone_from(&target.keyspaces);
     core.db_name.clone_from(&target.db_name);
     core.retention = target.expiry;

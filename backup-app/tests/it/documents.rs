@@ -36,19 +36,19 @@ struct Secrets(tempfile::TempDir);
 
 impl Secrets {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let below = folder.path().join("yugabytedb-backup");
-        fs::create_dir(&below).unwrap();
+        fs::create_dir(&below).expect("a folder in it");
         for name in ["yba-token", "service-token", "database-password"] {
-            fs::write(folder.path().join(name), "0123456789abcdef\n").unwrap();
-            fs::write(below.join(name), "0123456789abcdef\n").unwrap();
+            fs::write(folder.path().join(name), "0123456789abcdef\n").expect("a file");
+            fs::write(below.join(name), "0123456789abcdef\n").expect("a file");
         }
         Self(folder)
     }
 
     /// Text whose secrets are where they are in this test.
     fn place(&self, text: &str) -> String {
-        text.replace(SECRETS, self.0.path().to_str().unwrap())
+        text.replace(SECRETS, self.0.path().to_str().expect("a path of plain text"))
     }
 
     fn load(&self, text: &str, variables: &[(String, String)]) -> Settings {
@@ -160,9 +160,10 @@ impl Line {
             "text" if self.key == "logging.level" => "info".to_owned(),
             "text" if self.key.ends_with(".instance") => "main".to_owned(),
             "text" => "x".to_owned(),
-            words => bare(
-                words.strip_prefix("one of ").unwrap_or_else(|| panic!("{words}")).split(',').next().unwrap(),
-            ),
+            words => match words.strip_prefix("one of ").and_then(|words| words.split(',').next()) {
+                Some(first) => bare(first),
+                None => panic!("{words} is no type"),
+            },
         }
     }
 }
