@@ -19,6 +19,31 @@ use crate::{
 };
 
 /// The backups of the customer.
+///
+#[cfg_attr(feature = "simulator", doc = "```")]
+#[cfg_attr(not(feature = "simulator"), doc = "```ignore")]
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use futures_util::TryStreamExt;
+/// use yba_client::{BackupQuery, CreateBackup, RequestId, TableType, TimeUnit, simulator::Simulator};
+///
+/// let yba = Simulator::builder().manual_clock().start().await;
+/// let client = yba.client();
+/// let backup = CreateBackup::full(yba.universe(), yba.storage_config(), TableType::Ysql)
+///     .retain(Duration::from_secs(30 * 86_400), TimeUnit::Days);
+/// let full = client.backups().create(&backup, &RequestId::new()).await?;
+/// yba.advance(Duration::from_secs(60));
+/// let full = client.backups().of_task(&yba.universe(), &full.task).await?.remove(0);
+///
+/// client.backups().create(&backup.base(&full.backup_uuid), &RequestId::new()).await?;
+/// yba.advance(Duration::from_secs(60));
+/// assert_eq!(client.backups().increments(&full.backup_uuid).await?.len(), 2);
+///
+/// let query = BackupQuery::new().universe(yba.universe());
+/// let chains: Vec<_> = client.backups().stream(query).try_collect().await?;
+/// assert!(chains[0].has_incremental_backups);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Backups<'a>(&'a YbaClient);
 

@@ -3,6 +3,16 @@
 use crate::{client::YbaClient, error::Error, request::Request, types::Customer};
 
 /// The customers that the token's user can see.
+///
+#[cfg_attr(feature = "simulator", doc = "```")]
+#[cfg_attr(not(feature = "simulator"), doc = "```ignore")]
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use yba_client::simulator::Simulator;
+///
+/// let yba = Simulator::start().await;
+/// assert_eq!(yba.client().customers().get().await?.universes, [yba.universe()]);
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Customers<'a>(&'a YbaClient);
 

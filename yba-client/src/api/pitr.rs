@@ -14,6 +14,22 @@ use crate::{
 };
 
 /// The point-in-time-recovery configurations of one universe.
+///
+#[cfg_attr(feature = "simulator", doc = "```")]
+#[cfg_attr(not(feature = "simulator"), doc = "```ignore")]
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use yba_client::{PitrSettings, RequestId, TableType, simulator::Simulator};
+///
+/// let yba = Simulator::builder().manual_clock().start().await;
+/// let client = yba.client();
+/// let pitr = client.pitr(yba.universe());
+/// let settings = PitrSettings::new(Duration::from_secs(86_400), Duration::from_secs(7 * 86_400));
+/// pitr.create(&TableType::Ysql, "orders", &settings, &RequestId::new()).await?;
+/// yba.advance(Duration::from_secs(60));
+/// assert_eq!(pitr.list().await?[0].db_name.as_deref(), Some("orders"));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Pitr<'a> {
     client: &'a YbaClient,

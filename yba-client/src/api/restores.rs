@@ -13,6 +13,29 @@ use crate::{
 };
 
 /// The restores of the customer.
+///
+#[cfg_attr(feature = "simulator", doc = "```")]
+#[cfg_attr(not(feature = "simulator"), doc = "```ignore")]
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use yba_client::{CreateBackup, CreateRestore, RequestId, RestoreSource, TableType, simulator::Simulator};
+///
+/// let yba = Simulator::builder().manual_clock().start().await;
+/// let client = yba.client();
+/// let backup = CreateBackup::full(yba.universe(), yba.storage_config(), TableType::Ysql).keyspaces(["orders"]);
+/// let accepted = client.backups().create(&backup, &RequestId::new()).await?;
+/// yba.advance(Duration::from_secs(60));
+/// let backup = client.backups().of_task(&yba.universe(), &accepted.task).await?.remove(0);
+///
+/// let chain = client.backups().increments(&backup.backup_uuid).await?;
+/// let place = chain[0].response_list[0].default_location.clone().ok_or("no location")?;
+/// let source = RestoreSource::new(TableType::Ysql, "orders_drill", place);
+/// let restore = CreateRestore::new(yba.universe(), yba.storage_config(), [source]);
+/// let accepted = client.restores().create(&restore, &RequestId::new()).await?;
+/// yba.advance(Duration::from_secs(60));
+/// assert!(client.tasks().get(&accepted.task).await?.status.is_complete());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Restores<'a>(&'a YbaClient);
 

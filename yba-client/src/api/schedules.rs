@@ -15,6 +15,24 @@ use crate::{
 };
 
 /// The backup schedules of the customer.
+///
+#[cfg_attr(feature = "simulator", doc = "```")]
+#[cfg_attr(not(feature = "simulator"), doc = "```ignore")]
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use std::time::Duration;
+/// use yba_client::{CreateBackup, CreateSchedule, Recurrence, RequestId, TableType, TimeUnit, simulator::Simulator};
+///
+/// let yba = Simulator::builder().manual_clock().start().await;
+/// let schedules = yba.client();
+/// let schedules = schedules.schedules();
+/// let backup = CreateBackup::full(yba.universe(), yba.storage_config(), TableType::Ysql);
+/// let nightly = CreateSchedule::full("nightly", backup, Recurrence::Cron("0 2 * * *".to_owned()))
+///     .increments_every(Duration::from_secs(4 * 3600), TimeUnit::Hours);
+/// schedules.create(&nightly, &RequestId::new()).await?;
+/// let found = schedules.find(&yba.universe(), "nightly").await?.ok_or("not there")?;
+/// schedules.pause(&yba.universe(), &found.schedule_uuid).await?;
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Schedules<'a>(&'a YbaClient);
 

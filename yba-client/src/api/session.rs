@@ -16,6 +16,20 @@ use crate::{
 };
 
 /// The session of the token.
+///
+#[cfg_attr(feature = "simulator", doc = "```")]
+#[cfg_attr(not(feature = "simulator"), doc = "```ignore")]
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use yba_client::{Proxy, SecretString, YbaClient, simulator::Simulator};
+///
+/// let yba = Simulator::start().await;
+/// let bare = YbaClient::builder(yba.url()).proxy(Proxy::None).build()?;
+/// let login = bare.session().log_in("admin@example.com", &SecretString::from("password")).await?;
+/// let customer = login.customer.ok_or("no customer")?;
+/// let client = YbaClient::builder(yba.url()).proxy(Proxy::None).customer(customer).token(login.token).build()?;
+/// assert_eq!(client.session().info().await?.customer, Some(yba.customer()));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Session<'a>(&'a YbaClient);
 

@@ -12,6 +12,17 @@ use crate::{
 };
 
 /// The storage configurations of the customer.
+///
+#[cfg_attr(feature = "simulator", doc = "```")]
+#[cfg_attr(not(feature = "simulator"), doc = "```ignore")]
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use yba_client::simulator::Simulator;
+///
+/// let yba = Simulator::start().await;
+/// let config = yba.client().storage_configs().find_by_name("s3").await?.ok_or("not there")?;
+/// assert!(config.is_active());
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct StorageConfigs<'a>(&'a YbaClient);
 

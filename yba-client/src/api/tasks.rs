@@ -15,6 +15,23 @@ use crate::{
 };
 
 /// The tasks of the customer.
+///
+#[cfg_attr(feature = "simulator", doc = "```")]
+#[cfg_attr(not(feature = "simulator"), doc = "```ignore")]
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use yba_client::{CreateBackup, RequestId, TableType, TaskState, simulator::Simulator};
+///
+/// let yba = Simulator::start().await;
+/// let client = yba.client();
+/// yba.fail_next_backup(&yba.universe(), "AccessDenied");
+/// let backup = CreateBackup::full(yba.universe(), yba.storage_config(), TableType::Ysql);
+/// let accepted = client.backups().create(&backup, &RequestId::new()).await?;
+///
+/// let end = client.tasks().wait(&accepted.task).await?;
+/// assert_eq!(end.task.status, TaskState::Failure);
+/// assert!(end.failures[0].error_string.as_ref().unwrap().contains("AccessDenied"));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Tasks<'a>(&'a YbaClient);
 

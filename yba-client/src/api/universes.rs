@@ -12,6 +12,18 @@ use crate::{
 };
 
 /// The universes of the customer.
+///
+#[cfg_attr(feature = "simulator", doc = "```")]
+#[cfg_attr(not(feature = "simulator"), doc = "```ignore")]
+/// # tokio::runtime::Runtime::new().unwrap().block_on(async {
+/// use yba_client::simulator::Simulator;
+///
+/// let yba = Simulator::start().await;
+/// yba.lock_universe(&yba.universe(), "SoftwareUpgrade");
+/// let universe = yba.client().universes().get(&yba.universe()).await?;
+/// assert_eq!(universe.details.updating_task.as_deref(), Some("SoftwareUpgrade"));
+/// # Ok::<(), Box<dyn std::error::Error>>(()) }).unwrap();
+/// ```
 #[derive(Debug)]
 pub struct Universes<'a>(&'a YbaClient);
 
