@@ -1,0 +1,99 @@
+//! `list`: batches by filter, newest first.
+
+use anyhow::{Result, anyhow};
+use backup_app::{Role, Settings};
+use backup_core::store::{BackupFilter, BackupPage, PageKey};
+use backup_core::{Clock as _, Orchestrator, SystemClock};
+use chrono::{DateTime, SecondsFormat};
+use serde_json::json;
+
+use crate::cli::ListArgs;
+use crate::context::{Context, place, zone};
+use crate::diagnostics::{Exit, advise};
+use crate::output::{BatchJson, table};
+use crate::printer::table_width;
+
+pub(crate) async fn run(context: &Context, args: ListArgs) -> Result<Exit> {
+    let settings = context.settings()?;
+    let (all, filter) = (args.all, filter(args)?);
+    let app = context.start(&settings, Role::CommandLine).await?;
+    let listed = pages(&app.orchestrator, filter, all).await;
+    app.orchestrator.shutdown().await;
+    print(context, &listed?, &settings)?;
+    Ok(Exit::Done)
+}
+
+fn filter(args: ListArgs) -> Result<BackupFilter> {
+    Ok(BackupFilter {
+        category: args.category,
+        status: args.status.map(Into::into),
+        from: args.from,
+        to: args.to,
+        limit: if args.all { BackupFilter::MAX_LIMIT } else { args.limit },
+        after: args.after.as_deref().map(parse_place).transpose()?,
+    })
+}
+
+/// One page, or all of them.
+async fn pages(orchestrator: &Orchestrator, mut filter: BackupFilter, all: bool) -> Result<BackupPage> {
+    let mut listed = orchestrator.list(&filter).await?;
+    while let Some(next) = listed.next.clone().filter(|_| all) {
+        filter.after = Some(next);
+        let page = orchestrator.list(&filter).await?;
+        listed.records.extend(page.records);
+        listed.next = page.next;
+    }
+    Ok(listed)
+}
+
+fn print(context: &Context, listed: &BackupPage, settings: &Settings) -> Result<()> {
+    let printer = &context.printer;
+    let next = listed.next.as_ref().map(show_place);
+    if printer.is_json() {
+        let batches: Vec<BatchJson<'_>> = listed.records.iter().map(BatchJson::from).collect();
+        return Ok(printer.json(&json!({"batches": batches, "next": next}))?);
+    }
+    if listed.records.is_empty() {
+        printer.say(format_args!("No such batches in {}.", place(settings)));
+        return Ok(());
+    }
+    let now = SystemClock::new().now();
+    printer.result(table(&listed.records, zone(settings), now, table_width()))?;
+    if let Some(next) = next {
+        printer.say(format_args!("\nThere are more: --all, or --after {next}"));
+    }
+    Ok(())
+}
+
+/// A place in the list, as text: when, and which.
+fn show_place(key: &PageKey) -> String {
+    format!("{},{}", key.created_at.to_rfc3339_opts(SecondsFormat::Micros, true), key.batch)
+}
+
+fn parse_place(text: &str) -> Result<PageKey> {
+    let key = text.split_once(',').and_then(|(at, batch)| {
+        let created_at = DateTime::parse_from_rfc3339(at).ok()?.to_utc();
+        Some(PageKey { created_at, batch: batch.into() })
+    });
+    key.ok_or_else(|| {
+        advise(
+            anyhow!("\"{text}\" is no place in the list"),
+            "give --after what the list before said as `next`",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_read_back() {
+        let key = PageKey {
+            created_at: DateTime::from_timestamp_micros(1_742_877_000_123_456).unwrap(),
+            batch: "a,b".into(),
+        };
+        assert_eq!(parse_place(&show_place(&key)).unwrap(), key);
+        assert!(parse_place("yesterday").is_err());
+    }
+}

@@ -1,0 +1,113 @@
+//! `run`: a request, recorded, and followed to its end.
+
+use anyhow::Result;
+use backup_app::{App, Role, Settings};
+use backup_core::{BackupRecord, BackupRequest, BatchMode, Clock as _, Phase, SystemClock};
+use chrono_tz::Tz;
+use tokio::time::Instant;
+
+use crate::cli::RunArgs;
+use crate::context::{Context, zone};
+use crate::diagnostics::Exit;
+use crate::follow::{Follow, Stop};
+use crate::live::Live;
+use crate::output::{self, BatchJson};
+use crate::printer::table_width;
+use crate::signal::{Signal, Signals};
+use crate::words;
+
+pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<Exit> {
+    let settings = context.settings_with_targets()?;
+    let signals = Signals::listen()?;
+    let app = context.start(&settings, Role::CommandLine).await?;
+    let outcome = submit_and_follow(context, &app, &settings, &signals, args).await;
+    // Finishes the step under way, and leaves what is open to whoever takes it up.
+    app.orchestrator.shutdown().await;
+    let Some((record, stop)) = outcome? else { return Ok(Exit::Stopped(Signal::Interrupt)) };
+    // The step under way may have changed it.
+    let record = app.orchestrator.find(&record.batch).await.unwrap_or(record);
+    conclude(context, &record, stop, zone(&settings))
+}
+
+/// `None`: stopped before anything was recorded for certain.
+async fn submit_and_follow(
+    context: &Context,
+    app: &App,
+    settings: &Settings,
+    signals: &Signals,
+    args: RunArgs,
+) -> Result<Option<(BackupRecord, Stop)>> {
+    let until = args.timeout.map(|timeout| Instant::now() + timeout);
+    let no_wait = args.no_wait;
+    let record = tokio::select! {
+        biased;
+        _ = signals.first() => {
+            let list = context.command("list --status in-progress");
+            context.printer.say(format_args!("Stopped before the request was surely recorded; `{list}` shows it if it was."));
+            return Ok(None);
+        }
+        record = app.orchestrator.submit(request(args, zone(settings))) => record?,
+    };
+    let follow = Follow { orchestrator: &app.orchestrator, printer: &context.printer, signals, until };
+    let is_there = |record: &BackupRecord| record.is_done() || no_wait && is_accepted(record);
+    let mut live = Live::new(&context.printer, zone(settings));
+    follow.to(record, is_there, &mut live).await.map(Some)
+}
+
+fn request(args: RunArgs, zone: Tz) -> BackupRequest {
+    let today = || SystemClock::new().now().with_timezone(&zone).format("%Y-%m-%d").to_string();
+    BackupRequest {
+        category: Some(args.category),
+        business_date: Some(args.date.unwrap_or_else(today)),
+        batch: args.batch,
+        idempotency_key: args.idempotency_key,
+        mode: BatchMode::Manual,
+        ..BackupRequest::default()
+    }
+}
+
+/// YBA has a task, or nothing can be asked of it now.
+fn is_accepted(record: &BackupRecord) -> bool {
+    matches!(record.phase, Phase::Running | Phase::Settling | Phase::Waiting)
+}
+
+/// The result, and what goes on without us.
+pub(crate) fn conclude(context: &Context, record: &BackupRecord, stop: Stop, zone: Tz) -> Result<Exit> {
+    if !record.is_done() {
+        let how = match stop {
+            Stop::There => "Not over yet",
+            Stop::TimedOut => "Stopped following: the time is up",
+            Stop::Signalled(_) => "Stopped following",
+        };
+        context.printer.say(format_args!("\n{how}. {}", words::what_goes_on(record)));
+        context.say_what_to_do(&record.batch);
+    }
+    show(context, record, zone)?;
+    Ok(match stop {
+        Stop::Signalled(signal) if !record.is_done() => Exit::Stopped(signal),
+        _ => exit_of(record),
+    })
+}
+
+/// Prints a batch on stdout.
+pub(crate) fn show(context: &Context, record: &BackupRecord, zone: Tz) -> Result<()> {
+    let printer = &context.printer;
+    if printer.is_json() {
+        printer.json(&BatchJson::from(record))?;
+    } else {
+        if printer.is_watched() {
+            printer.say("");
+        }
+        printer.result(output::block(record, zone, table_width()))?;
+    }
+    Ok(())
+}
+
+/// Done only when the backup is completed.
+pub(crate) fn exit_of(record: &BackupRecord) -> Exit {
+    match (record.is_done(), &record.failure) {
+        (false, _) => Exit::Open,
+        (true, None) => Exit::Done,
+        (true, Some(_)) => Exit::Failed,
+    }
+}

@@ -1,0 +1,115 @@
+//! What every command needs: the settings, and the assembly made of them.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, anyhow};
+use backup_app::{App, ConfigError, Environment, Role, Settings, Sources};
+use backup_core::BatchId;
+use chrono_tz::Tz;
+
+use crate::cli::Global;
+use crate::diagnostics::advise;
+use crate::printer::Printer;
+
+/// What was asked for globally.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) printer: Printer,
+    sources: Sources,
+}
+
+impl Context {
+    pub(crate) fn new(global: &Global, printer: Printer) -> Self {
+        let sources = Sources {
+            file: global.config.clone(),
+            environment: Environment::process(),
+            overrides: global.set.clone(),
+        };
+        Self { printer, sources }
+    }
+
+    /// The settings, or everything that is wrong with them.
+    pub(crate) fn load(&self) -> Result<Settings, ConfigError> {
+        Settings::load(&self.sources)
+    }
+
+    /// The settings of a command that works on what is recorded.
+    pub(crate) fn settings(&self) -> Result<Settings> {
+        self.load().map_err(|error| match &error {
+            ConfigError::Unreadable { .. } => advise(error, NO_FILE_NEEDED),
+            _ => error.into(),
+        })
+    }
+
+    /// The settings of a command that makes backups: there must be something to back up.
+    pub(crate) fn settings_with_targets(&self) -> Result<Settings> {
+        let settings = self.settings()?;
+        if settings.targets.is_empty() {
+            return Err(self.nothing_configured());
+        }
+        Ok(settings)
+    }
+
+    fn nothing_configured(&self) -> anyhow::Error {
+        let looked = match self.file() {
+            Some(file) => format!("{} and the environment name none", file.display()),
+            None => "--config is not given, BACKUP_CONFIG is not set, and the environment names none \
+                     (YBA_FULL_BACKUP_URL, ..)"
+                .to_owned(),
+        };
+        advise(
+            anyhow!("nothing is configured that could be backed up: {looked}"),
+            "docs/configuration.md shows a first file; `backup-cli demo` needs none",
+        )
+    }
+
+    /// The file that the settings come from.
+    fn file(&self) -> Option<PathBuf> {
+        let named = self.sources.environment.filled("BACKUP_CONFIG").map(PathBuf::from);
+        self.sources.file.clone().or(named)
+    }
+
+    /// Connects to the database and starts the orchestrator.
+    pub(crate) async fn start(&self, settings: &Settings, role: Role) -> Result<App> {
+        App::start(settings.clone(), role).await.map_err(|error| {
+            let url = &settings.datasource.url;
+            advise(error, format!("datasource.url is {url} ({})", origin(settings, "datasource.url")))
+        })
+    }
+
+    /// A command line to type next, with the same configuration.
+    pub(crate) fn command(&self, rest: &str) -> String {
+        let config = self.sources.file.as_ref().map(|file| format!(" --config {}", file.display()));
+        format!("backup-cli{} {rest}", config.unwrap_or_default())
+    }
+
+    /// Says how to look at a batch that is left open, how to finish it, and how to cancel it.
+    pub(crate) fn say_what_to_do(&self, batch: &BatchId) {
+        for (what, command) in [
+            ("look at it", format!("status {batch}")),
+            ("finish it ", "reconcile".to_owned()),
+            ("cancel it ", format!("cancel {batch}")),
+        ] {
+            let note = if command == "reconcile" { "   (a running service does so by itself)" } else { "" };
+            self.printer.say(format_args!("  {what}  {}{note}", self.command(&command)));
+        }
+    }
+}
+
+const NO_FILE_NEEDED: &str =
+    "without --config and BACKUP_CONFIG the settings come from the environment alone";
+
+/// Where a setting comes from.
+pub(crate) fn origin(settings: &Settings, key: &str) -> String {
+    settings.explain().find(key).map_or_else(|| "default".to_owned(), |row| row.origin.to_string())
+}
+
+/// The zone of business dates and of times on the screen.
+pub(crate) fn zone(settings: &Settings) -> Tz {
+    settings.server.zone
+}
+
+/// Where records are kept, for "not found".
+pub(crate) fn place(settings: &Settings) -> String {
+    format!("{} ({})", settings.datasource.url, origin(settings, "datasource.url"))
+}

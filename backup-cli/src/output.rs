@@ -1,0 +1,265 @@
+//! The result: a batch as a block, batches as a table, both as JSON.
+
+use backup_core::{BackupId, BackupRecord, Failure, Plan, TaskId, TrackerStatus};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono_tz::Tz;
+use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
+use owo_colors::OwoColorize as _;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::words;
+
+/// A terminal narrower than this gets fewer columns.
+const WIDE: u16 = 120;
+
+/// A batch, as programs read it. Fields are added, never renamed or removed.
+#[derive(Debug, Serialize)]
+pub(crate) struct BatchJson<'a> {
+    batch_id: &'a str,
+    business_date: NaiveDate,
+    category: &'a str,
+    target: &'a str,
+    mode: &'static str,
+    status: &'static str,
+    phase: &'static str,
+    created_at: String,
+    started_at: String,
+    ended_at: Option<String>,
+    duration_seconds: Option<f64>,
+    deadline_at: String,
+    plan: Option<PlanJson<'a>>,
+    waiting_since: Option<String>,
+    note: Option<&'a Failure>,
+    attempts: Vec<AttemptJson>,
+    task_id: Option<&'a str>,
+    backup_id: Option<&'a str>,
+    failure: Option<&'a Failure>,
+    cancel_requested: bool,
+    yba_response: Option<&'a Value>,
+}
+
+/// What is, or would be, posted.
+#[derive(Debug, Serialize)]
+struct PlanJson<'a> {
+    strategy: &'a str,
+    base_backup_id: Option<&'a str>,
+    reason: &'a str,
+}
+
+/// One POST that may have been sent.
+#[derive(Debug, Serialize)]
+struct AttemptJson {
+    id: String,
+    number: u32,
+    at: String,
+}
+
+impl<'a> From<&'a BackupRecord> for BatchJson<'a> {
+    fn from(record: &'a BackupRecord) -> Self {
+        Self {
+            batch_id: record.batch.as_str(),
+            business_date: record.business_date,
+            category: &record.category,
+            target: record.target.as_str(),
+            mode: record.mode.as_str(),
+            status: record.batch_status().as_str(),
+            phase: record.phase.as_str(),
+            created_at: utc(record.created_at),
+            started_at: utc(record.started_at),
+            ended_at: record.ended_at.map(utc),
+            duration_seconds: record.ended_at.map(|ended| seconds(record.duration(ended).as_millis())),
+            deadline_at: utc(record.deadline_at),
+            plan: record.plan.as_ref().map(PlanJson::from),
+            waiting_since: record.waiting_since.map(utc),
+            note: record.note.as_ref(),
+            attempts: record
+                .attempts
+                .iter()
+                .map(|attempt| AttemptJson {
+                    id: attempt.id.to_string(),
+                    number: attempt.number,
+                    at: utc(attempt.at),
+                })
+                .collect(),
+            task_id: record.task.as_ref().map(TaskId::as_str),
+            backup_id: record.backup.as_ref().map(BackupId::as_str),
+            failure: record.failure.as_ref(),
+            cancel_requested: record.cancel_requested,
+            yba_response: record.response.as_ref(),
+        }
+    }
+}
+
+impl<'a> From<&'a Plan> for PlanJson<'a> {
+    fn from(plan: &'a Plan) -> Self {
+        Self {
+            strategy: &plan.strategy,
+            base_backup_id: plan.base.as_ref().map(BackupId::as_str),
+            reason: &plan.reason,
+        }
+    }
+}
+
+/// An instant, as programs read it: RFC 3339, UTC.
+pub(crate) fn utc(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+fn seconds(millis: u128) -> f64 {
+    u32::try_from(millis).map_or(f64::from(u32::MAX), f64::from) / 1000.0
+}
+
+/// A batch, as people read it. `width`: of the terminal, where there is one.
+pub(crate) fn block(record: &BackupRecord, zone: Tz, width: Option<u16>) -> String {
+    let mut table = plain_table(width);
+    for (name, value) in facts(record, zone) {
+        table.add_row([name, value.as_str()]);
+    }
+    paint_status(&text_of(table), record)
+}
+
+/// Everything that is known, in the order of the path.
+fn facts(record: &BackupRecord, zone: Tz) -> Vec<(&'static str, String)> {
+    let instant = |at| words::instant(at, zone);
+    let mut facts = vec![
+        ("Batch", record.batch.to_string()),
+        ("Status", status(record)),
+        ("Category", format!("{} (target {}, {})", record.category, record.target, record.slot)),
+        ("Business date", record.business_date.to_string()),
+        ("Requested", format!("{}, {}", instant(record.created_at), record.mode.as_str().to_lowercase())),
+    ];
+    if record.started_at != record.created_at {
+        facts.push(("Run again", instant(record.started_at)));
+    }
+    facts.extend(record.plan.as_ref().map(|plan| ("Plan", format!("{}: {}", plan.strategy, plan.reason))));
+    facts.extend(record.attempts.iter().map(|attempt| {
+        ("Attempt", format!("{} {}, {}", attempt.number, attempt.id, words::time_of_day(attempt.at, zone)))
+    }));
+    facts.extend(record.task.as_ref().map(|task| ("Task", task.to_string())));
+    facts.extend(record.backup.as_ref().map(|backup| ("Backup", backup.to_string())));
+    facts.extend(record.waiting_since.filter(|_| !record.is_done()).map(|at| ("Waiting since", instant(at))));
+    if let Some(note) = &record.note {
+        facts.push(("Because", one_line(&words::waiting_for(note))));
+        facts.push(("Gives up as", note.code.to_string()));
+    }
+    match record.ended_at {
+        Some(ended) => {
+            let took = words::duration(record.duration(ended));
+            facts.push(("Ended", format!("{}, after {took}", instant(ended))));
+        }
+        None => facts.push(("Ends by", instant(record.deadline_at))),
+    }
+    if let Some(failure) = &record.failure {
+        facts.push(("Failure", one_line(&format!("{}: {}", failure.code, failure.message))));
+        facts.extend(failure.advice.clone().map(|advice| ("Next", advice)));
+    }
+    facts
+}
+
+fn status(record: &BackupRecord) -> String {
+    let mut status = record.batch_status().to_string();
+    if !record.is_done() {
+        status = format!("{status} ({})", record.phase);
+    }
+    if record.cancel_requested && !record.is_done() {
+        status.push_str(", to be cancelled");
+    }
+    status
+}
+
+/// Colours the second line, which is the status.
+fn paint_status(block: &str, record: &BackupRecord) -> String {
+    let mut lines: Vec<String> = block.lines().map(str::to_owned).collect();
+    if let Some(line) = lines.get_mut(1) {
+        let word = record.batch_status().as_str();
+        *line = line.replacen(word, &painted(word, record), 1);
+    }
+    lines.join("\n")
+}
+
+fn painted(word: &str, record: &BackupRecord) -> String {
+    match record.status() {
+        TrackerStatus::Success => word.green().bold().to_string(),
+        TrackerStatus::Failed => word.red().bold().to_string(),
+        TrackerStatus::InProgress => word.yellow().bold().to_string(),
+    }
+}
+
+/// Batches as a table, one row each. `width`: of the terminal, where there is one; otherwise nothing is wrapped.
+pub(crate) fn table(records: &[BackupRecord], zone: Tz, now: DateTime<Utc>, width: Option<u16>) -> String {
+    let is_wide = width.is_none_or(|columns| columns >= WIDE);
+    let mut table = plain_table(width);
+    table.set_header(row(
+        is_wide,
+        ["BATCH", "DATE", "CATEGORY", "STATUS", "TOOK", "STRATEGY", "REQUESTED", "ERROR"],
+    ));
+    for record in records {
+        let error = record.failure.as_ref().map_or("", |failure| failure.code.as_str());
+        table.add_row(row(
+            is_wide,
+            [
+                record.batch.as_str(),
+                &record.business_date.to_string(),
+                &record.category,
+                words::standing(record),
+                &words::duration(record.duration(now)),
+                record.strategy().unwrap_or_default(),
+                &words::instant(record.created_at, zone),
+                error,
+            ],
+        ));
+    }
+    if let Some(ids) = table.column_mut(0) {
+        // To be copied, so never cut in two.
+        ids.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    paint_table(&text_of(table), records)
+}
+
+/// The columns that there is room for.
+fn row(is_wide: bool, cells: [&str; 8]) -> Row {
+    Row::from(cells.into_iter().take(if is_wide { 8 } else { 5 }).map(str::to_owned).collect::<Vec<_>>())
+}
+
+/// Colours the header, and the word for the status in the line that each batch begins with.
+fn paint_table(table: &str, records: &[BackupRecord]) -> String {
+    let mut records = records.iter().peekable();
+    let paint = |(number, line): (usize, &str)| {
+        if number == 0 {
+            return line.bold().to_string();
+        }
+        match records.next_if(|record| line.starts_with(record.batch.as_str())) {
+            Some(record) => {
+                let word = words::standing(record);
+                line.replacen(&format!(" {word}"), &format!(" {}", painted(word, record)), 1)
+            }
+            None => line.to_owned(),
+        }
+    };
+    table.lines().enumerate().map(paint).collect::<Vec<_>>().join("\n")
+}
+
+/// Columns without lines; wrapped to the terminal, where there is one.
+pub(crate) fn plain_table(width: Option<u16>) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    if let Some(width) = width {
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+    }
+    table
+}
+
+/// The text of a table, from its first column on.
+pub(crate) fn text_of(mut table: Table) -> String {
+    let last = table.column_count().saturating_sub(1);
+    for (number, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, if number == last { 0 } else { 2 }));
+    }
+    table.trim_fmt()
+}
+
+/// A text in one line: YBA's have line breaks.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
