@@ -136,6 +136,15 @@ mod tests {
     }
 
     #[test]
+    fn the_table_of_the_documentation_is_this_one() {
+        let document = include_str!("../../docs/http-api.md");
+        for code in ErrorCode::ALL {
+            let line = format!("| `{code}` | {} |", status_of(*code).as_u16());
+            assert!(document.lines().any(|documented| documented == line), "docs/http-api.md lacks {line}");
+        }
+    }
+
+    #[test]
     fn a_batch_that_is_not_there_and_a_contradiction_have_a_status_of_their_own() {
         assert_eq!(ApiError::from(Error::UnknownBatch("b1".into())).status, StatusCode::NOT_FOUND);
         assert_eq!(ApiError::from(Error::Conflict("no".to_owned())).status, StatusCode::CONFLICT);

@@ -7,6 +7,7 @@ mod bad_input;
 mod batches;
 mod binary;
 mod connections;
+mod documentation;
 mod secrets;
 mod shutdown;
 mod support;
