@@ -1,9 +1,11 @@
 //! The real binary, against a simulated YBA and a database file of its own.
+#![expect(clippy::unwrap_used, reason = "a test ends where what it needs is not there")]
 
 mod config;
 mod demo;
 mod help;
 mod listing;
+mod postgres;
 mod refused;
 mod running;
 mod secrets;

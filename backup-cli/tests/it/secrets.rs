@@ -1,7 +1,8 @@
 //! The token is in nothing that the program prints, however talkative it is made.
 
-use yba_client::simulator::Endpoint;
-use yba_client::simulator::Fault;
+use std::fmt::Write as _;
+
+use yba_client::simulator::{Endpoint, Fault};
 
 use crate::support::{Stage, TOKEN};
 
@@ -24,10 +25,10 @@ fn the_token_is_nowhere_in_the_output() {
         &["run", "nothing", "-vvv"],
     ] {
         let ran = stage.run(args);
-        printed += &format!("{ran:?}");
+        let _ = write!(printed, "{ran:?}");
     }
     stage.yba.rotate_token();
-    printed += &format!("{:?}", stage.run(&["run", "orders", "-vvv"]));
+    let _ = write!(printed, "{:?}", stage.run(&["run", "orders", "-vvv"]));
     assert!(printed.contains("YBA accepted the backup"), "the log was printed");
     assert!(!printed.contains(TOKEN), "{}", around(&printed));
 

@@ -220,15 +220,12 @@ pub(crate) fn masked(text: &str, stage: &Stage) -> String {
     let mut masked = String::new();
     let mut rest = text.as_str();
     while let Some(first) = rest.chars().next() {
-        match MASKS.iter().find(|(pattern, _)| fits(rest, pattern)) {
-            Some((pattern, mask)) => {
-                masked.push_str(mask);
-                rest = &rest[pattern.len()..];
-            }
-            None => {
-                masked.push(first);
-                rest = &rest[first.len_utf8()..];
-            }
+        if let Some((pattern, mask)) = MASKS.iter().find(|(pattern, _)| fits(rest, pattern)) {
+            masked.push_str(mask);
+            rest = &rest[pattern.len()..];
+        } else {
+            masked.push(first);
+            rest = &rest[first.len_utf8()..];
         }
     }
     masked
