@@ -8,7 +8,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use tracing::Instrument;
+use tracing::{Instrument, field::Empty};
 use uuid::Uuid;
 
 use crate::{meters::HTTP_REQUESTS, wire::shown};
@@ -31,7 +31,28 @@ impl RequestId {
         let usable = given.filter(|id| {
             !id.is_empty() && id.len() <= MAX_REQUEST_ID && id.bytes().all(|byte| byte.is_ascii_graphic())
         });
-        Self(usable.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned))
+        usable.map_or_else(Self::generate, |id| Self(id.to_owned()))
+    }
+
+    /// A new id that sorts by time.
+    pub(crate) fn generate() -> Self {
+        Self(Uuid::now_v7().to_string())
+    }
+}
+
+/// The trace that the caller says this request belongs to (W3C `traceparent`).
+fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    let parts: Vec<&str> = headers.get("traceparent")?.to_str().ok()?.trim().split('-').collect();
+    let is_hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    };
+    match parts.as_slice() {
+        // Later versions may have more parts; `ff` is none.
+        [version, trace, parent, flags, ..] if is_hex(version, 2) && *version != "ff" => {
+            let whole = is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
+            (whole && trace.bytes().any(|byte| byte != b'0')).then_some(trace)
+        }
+        _ => None,
     }
 }
 
@@ -41,7 +62,10 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let method = known_method(request.method());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("(none)", MatchedPath::as_str);
-    let span = tracing::info_span!("request", method, route, request_id = id.as_str());
+    let span = tracing::info_span!("request", method, route, request_id = id.as_str(), trace_id = Empty);
+    if let Some(trace) = trace_id(request.headers()) {
+        span.record("trace_id", trace);
+    }
     if route == "(none)" {
         span.in_scope(|| tracing::debug!(path = shown(request.uri().path()), "no route has this path"));
     }
@@ -65,7 +89,7 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
 /// Probes and scrapes come every few seconds and say nothing.
 fn log(route: &str, status: StatusCode, elapsed_seconds: f64) {
     let status = status.as_u16();
-    if route.starts_with("/actuator") {
+    if route.contains("/actuator") {
         tracing::debug!(status, elapsed_seconds, "answered");
     } else {
         tracing::info!(status, elapsed_seconds, "answered");
@@ -94,6 +118,25 @@ mod tests {
         let id = RequestId::read(&HeaderMap::from_iter([(X_REQUEST_ID, value)]));
         assert_eq!(id.as_str() == given, kept);
         assert!(kept || Uuid::parse_str(id.as_str()).is_ok());
+    }
+
+    #[rstest]
+    #[case(
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        Some("4bf92f3577b34da6a3ce929d0e0e4736")
+    )]
+    #[case(
+        "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-new",
+        Some("4bf92f3577b34da6a3ce929d0e0e4736")
+    )]
+    #[case("ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None)]
+    #[case("00-00000000000000000000000000000000-00f067aa0ba902b7-01", None)]
+    #[case("00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01", None)]
+    #[case("00-4bf92f35", None)]
+    fn a_trace_is_taken_over_if_it_is_one(#[case] parent: &str, #[case] trace: Option<&str>) {
+        let value = HeaderValue::from_str(parent).unwrap();
+        let headers = HeaderMap::from_iter([(HeaderName::from_static("traceparent"), value)]);
+        assert_eq!(trace_id(&headers), trace);
     }
 
     #[test]

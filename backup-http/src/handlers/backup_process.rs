@@ -14,6 +14,7 @@ use crate::{
     state::AppState,
     telemetry::RequestId,
     wire::{
+        Base,
         backup_process::{Answer, Asked},
         prefer::Preferences,
     },
@@ -23,6 +24,7 @@ use crate::{
 pub(crate) async fn run(
     State(state): State<AppState>,
     Extension(id): Extension<RequestId>,
+    base: Base,
     request: Request,
 ) -> Answer {
     let config = state.config();
@@ -32,7 +34,7 @@ pub(crate) async fn run(
     let answer = match submit(&state, asked.clone()).await {
         Ok(record) => {
             let record = at_its_end(&state, record, preferences.limit(config.wait_timeout)).await;
-            Answer::of_record(&record, config.zone)
+            Answer::of_record(&record, &base, config.zone)
         }
         Err(error) => Answer::refused(&asked.request, &error),
     };

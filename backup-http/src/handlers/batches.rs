@@ -13,9 +13,9 @@ use crate::{
     error::ApiError,
     state::AppState,
     wire::{
+        Base,
         backup_process::BackupProcessBody,
         batches::{BatchPage, read_filter},
-        location,
         prefer::{PREFERENCE_APPLIED, Preferences},
     },
 };
@@ -38,19 +38,21 @@ pub(crate) async fn show(
 /// `GET /batches`: a page of them, newest first.
 pub(crate) async fn list(
     State(state): State<AppState>,
+    base: Base,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<BatchPage>, ApiError> {
     let Query(pairs) =
         query.map_err(|rejection| ApiError::refused(rejection.status(), rejection.body_text()))?;
     let filter = read_filter(&pairs)?;
     let page = state.orchestrator().list(&filter).await?;
-    Ok(Json(BatchPage::new(&page, &filter, state.config().zone)))
+    Ok(Json(BatchPage::new(&page, &filter, &base, state.config().zone)))
 }
 
 /// `POST /batches/{id}/cancel`: 202 when it was asked for, 200 when the batch is cancelled already, 409 when it ended
 /// otherwise.
 pub(crate) async fn cancel(
     State(state): State<AppState>,
+    base: Base,
     batch: Result<Path<String>, PathRejection>,
 ) -> Result<Response, ApiError> {
     let batch = batch_id(batch)?;
@@ -63,7 +65,7 @@ pub(crate) async fn cancel(
     }
     let status = if record.is_done() { StatusCode::OK } else { StatusCode::ACCEPTED };
     let body = Json(BackupProcessBody::of_record(&record, state.config().zone));
-    Ok((status, [(LOCATION, location(&batch))], body).into_response())
+    Ok((status, [(LOCATION, base.batch(&batch))], body).into_response())
 }
 
 fn batch_id(path: Result<Path<String>, PathRejection>) -> Result<BatchId, ApiError> {

@@ -12,7 +12,10 @@ use tokio::{
 use crate::{
     error::chain,
     state::AppState,
-    wire::health::{Health, Status},
+    wire::{
+        Base,
+        health::{Health, Status},
+    },
 };
 
 /// A look at the store is good for this long, however many probes ask.
@@ -75,8 +78,9 @@ pub(crate) async fn readiness(State(state): State<AppState>) -> Health {
 }
 
 /// `GET /actuator`: where everything is.
-pub(crate) async fn links() -> Json<serde_json::Value> {
-    let link = |href: &str, templated: bool| serde_json::json!({ "href": href, "templated": templated });
+pub(crate) async fn links(base: Base) -> Json<serde_json::Value> {
+    let link =
+        |path: &str, templated: bool| serde_json::json!({ "href": base.path(path), "templated": templated });
     Json(serde_json::json!({ "_links": {
         "self": link("/actuator", false),
         "health": link("/actuator/health", false),

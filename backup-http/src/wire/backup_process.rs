@@ -17,7 +17,7 @@ use chrono_tz::Tz;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{local, location, prefer::PREFERENCE_APPLIED, shown};
+use super::{Base, local, prefer::PREFERENCE_APPLIED, shown};
 use crate::{
     body::BodyFault,
     error::{ApiError, status_of, unreadable},
@@ -269,13 +269,13 @@ pub(crate) struct Answer {
 
 impl Answer {
     /// The batch as it is: over, or 202 and where to look.
-    pub(crate) fn of_record(record: &BackupRecord, zone: Tz) -> Self {
+    pub(crate) fn of_record(record: &BackupRecord, base: &Base, zone: Tz) -> Self {
         let status = match &record.failure {
             _ if !record.is_done() => StatusCode::ACCEPTED,
             None => StatusCode::OK,
             Some(failure) => status_of(failure.code),
         };
-        let location = (!record.is_done()).then(|| location(&record.batch));
+        let location = (!record.is_done()).then(|| base.batch(&record.batch));
         Self { status, body: BackupProcessBody::of_record(record, zone), location, applied: None }
     }
 
@@ -329,5 +329,59 @@ impl IntoResponse for Answer {
             }
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,30}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 8, 4, |inner| {
+            let names = prop_oneof![Just(CATEGORY), Just(DATE), Just(BATCH), Just("other")];
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                proptest::collection::hash_map(names.prop_map(str::to_owned), inner, 0..4)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn asked(bytes: Vec<u8>) -> Asked {
+        let headers = HeaderMap::new();
+        Asked::read(Ok(bytes.into()), &headers, &RequestId::generate())
+    }
+
+    proptest! {
+        /// Whatever is sent: it is a request, or it has faults; and either way there is an answer to it.
+        #[test]
+        fn any_json_is_a_request_or_has_faults(value in json()) {
+            let asked = asked(value.to_string().into_bytes());
+            let is_command = BackupCommand::try_from(asked.request.clone()).is_ok();
+            match &asked.unreadable {
+                Some((status, faults)) => {
+                    prop_assert_eq!(*status, StatusCode::BAD_REQUEST);
+                    prop_assert!(!faults.is_empty());
+                    let answer = BackupProcessBody::refused(&asked.request, &asked.api_error().unwrap());
+                    prop_assert!(serde_json::to_string(&answer).is_ok());
+                }
+                None => prop_assert!(value.is_object() || is_command),
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let asked = asked(bytes);
+            prop_assert!(asked.unreadable.is_some() || BackupCommand::try_from(asked.request).is_err());
+        }
     }
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate};
 use chrono_tz::Tz;
 use serde::Serialize;
 
-use super::{backup_process::BackupProcessBody, escaped, shown};
+use super::{Base, backup_process::BackupProcessBody, escaped, shown};
 use crate::error::ApiError;
 
 /// A page of batches, newest first.
@@ -22,9 +22,9 @@ pub(crate) struct BatchPage {
 
 impl BatchPage {
     /// A page of what `filter` asked for.
-    pub(crate) fn new(page: &BackupPage, filter: &BackupFilter, zone: Tz) -> Self {
+    pub(crate) fn new(page: &BackupPage, filter: &BackupFilter, base: &Base, zone: Tz) -> Self {
         let batches = page.records.iter().map(|record| BackupProcessBody::of_record(record, zone)).collect();
-        let next = page.next.as_ref().map(|after| link(filter, after));
+        let next = page.next.as_ref().map(|after| base.path(&link(filter, after)));
         Self { batches, next }
     }
 }

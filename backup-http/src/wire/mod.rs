@@ -7,11 +7,16 @@ pub(crate) mod metrics;
 pub(crate) mod prefer;
 pub(crate) mod problem;
 
+use std::convert::Infallible;
+
+use axum::{
+    extract::{FromRequestParts, NestedPath},
+    http::request::Parts,
+};
+use backup_core::BatchId;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-use backup_core::BatchId;
 
 /// What may stand in a path segment or a query value as it is.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
@@ -21,9 +26,29 @@ pub(crate) fn local(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).format("%Y-%m-%dT%H:%M:%S%.3f").to_string()
 }
 
-/// The path of a batch.
-pub(crate) fn location(batch: &BatchId) -> String {
-    format!("/batches/{}", escaped(batch.as_str()))
+/// Where the service hangs: empty, or the path at which somebody nested it in a router of theirs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Base(String);
+
+impl Base {
+    /// A path of the service, as its callers see it.
+    pub(crate) fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.0)
+    }
+
+    /// The path of a batch.
+    pub(crate) fn batch(&self, batch: &BatchId) -> String {
+        self.path(&format!("/batches/{}", escaped(batch.as_str())))
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Base {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        let nested = parts.extensions.get::<NestedPath>().map_or("", NestedPath::as_str);
+        Ok(Self(nested.trim_end_matches('/').to_owned()))
+    }
 }
 
 /// A text that is safe in a path segment or a query value.
@@ -49,7 +74,8 @@ mod tests {
 
     #[test]
     fn any_batch_id_makes_one_path_segment() {
-        assert_eq!(location(&"a/b?c#d%e f".into()), "/batches/a%2Fb%3Fc%23d%25e%20f");
-        assert_eq!(location(&"0195-x_y.z~".into()), "/batches/0195-x_y.z~");
+        let base = Base::default();
+        assert_eq!(base.batch(&"a/b?c#d%e f".into()), "/batches/a%2Fb%3Fc%23d%25e%20f");
+        assert_eq!(base.batch(&"0195-x_y.z~".into()), "/batches/0195-x_y.z~");
     }
 }

@@ -428,7 +428,27 @@ async fn the_caller_s_request_id_comes_back_and_is_on_every_line_of_the_backup()
 async fn fifty_backups_at_once_on_fifty_universes_all_complete_on_sqlite() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("backups.db").display());
-    let store = backup_store::connect(&StoreConfig::new(url)).await.unwrap();
+    fifty_backups_at_once(&StoreConfig::new(url)).await;
+}
+
+#[tokio::test]
+async fn fifty_backups_at_once_on_fifty_universes_all_complete_on_postgresql() {
+    const NAME: &str = "fifty_backups_at_once_on_fifty_universes_all_complete_on_postgresql";
+    let Some(server) = pg_harness::Server::shared() else {
+        return pg_harness::skip(NAME, pg_harness::NOT_FOUND);
+    };
+    let database = server.database();
+    fifty_backups_at_once(&StoreConfig::new(database.url())).await;
+    // The original's query.
+    let rows = database.psql(
+        "SET search_path = epricing; SELECT batch_id, backup_status, backup_type, start_time, end_time \
+         FROM batch_db_schedule_event_tracker WHERE business_date = '2025-03-25'",
+    );
+    assert_eq!(rows.lines().filter(|row| row.contains("SUCCESS")).count(), 50, "{rows}");
+}
+
+async fn fifty_backups_at_once(store: &StoreConfig) {
+    let store = backup_store::connect(store).await.expect("a store");
     let yba = quick_yba().await;
     let targets: Vec<BackupTarget> = (0..50)
         .map(|n| {
@@ -443,14 +463,16 @@ async fn fifty_backups_at_once_on_fifty_universes_all_complete_on_sqlite() {
         .map(|n| {
             let body = ask(&format!("db{n}")).to_string();
             let call = client.post(format!("{}/backupProcess", service.url)).body(body);
-            tokio::spawn(async move { read(call.send().await.unwrap()).await })
+            tokio::spawn(async move { read(call.send().await.expect("an answer")).await })
         })
         .collect();
     for call in calls {
-        let reply = tokio::time::timeout(PATIENCE, call).await.unwrap().unwrap();
+        let reply = tokio::time::timeout(PATIENCE, call).await.expect("in time").expect("no panic");
         assert_eq!(reply.gist(), "200 COMPLETED -", "{reply:?}");
     }
     assert_eq!(yba.count(Endpoint::CreateBackup), 50);
     let page = app.get("/batches?status=COMPLETED&limit=1000").await.json();
-    assert_eq!(page["batches"].as_array().unwrap().len(), 50);
+    assert_eq!(page["batches"].as_array().expect("a list").len(), 50);
+    service.stop.cancel();
+    tokio::time::timeout(PATIENCE, service.server).await.expect("it ends").expect("no panic");
 }

@@ -167,3 +167,21 @@ async fn what_is_not_there_is_a_problem() {
     assert_eq!((wrong.status, wrong.header("allow")), (405, Some("GET,HEAD")));
     assert_eq!(wrong.json()["title"], "Method Not Allowed");
 }
+
+#[tokio::test]
+async fn a_service_that_is_nested_elsewhere_knows_its_place() {
+    use axum::{body::Body, http::Request};
+    let yba = quick_yba().await;
+    yba.hang_next_backup(&yba.universe());
+    let app = simulated(&yba).start();
+    let outer = axum::Router::new().nest("/ops/backup", backup_http::router(app.state.clone()));
+    let send =
+        async |request: Request<Body>| tower::ServiceExt::oneshot(outer.clone(), request).await.unwrap();
+    let post = Request::post("/ops/backup/backupProcess").header("prefer", "respond-async");
+    let accepted = send(post.body(Body::from(ask("db1").to_string())).unwrap()).await;
+    let location = accepted.headers()["location"].to_str().unwrap().to_owned();
+    assert!(location.starts_with("/ops/backup/batches/"), "{location}");
+    assert_eq!(send(Request::get(&location).body(Body::empty()).unwrap()).await.status(), 200);
+    let missing = send(Request::get("/ops/backup/nothing").body(Body::empty()).unwrap()).await;
+    assert_eq!(missing.headers()["content-type"], "application/problem+json");
+}
