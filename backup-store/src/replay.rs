@@ -41,6 +41,13 @@ pub(crate) enum Repeat {
     Possible,
 }
 
+impl Repeat {
+    /// Either of two reasons to suspect an earlier try.
+    pub(crate) fn or(self, other: Self) -> Self {
+        if self == Self::Possible { self } else { other }
+    }
+}
+
 /// How one try ended without an answer.
 #[derive(Debug)]
 pub(crate) enum TryError {
@@ -48,8 +55,21 @@ pub(crate) enum TryError {
     Contract(StoreError),
     /// By the database.
     Database(sqlx::Error),
+    /// No connection in time, after many attempts; nothing was sent.
+    Unreachable(sqlx::Error),
     /// What was read did not fit what was written a moment later: again.
     Raced,
+}
+
+impl TryError {
+    /// The cause of an error of ours.
+    pub(crate) fn into_source(self) -> Box<dyn std::error::Error + Send + Sync> {
+        match self {
+            Self::Database(error) | Self::Unreachable(error) => Box::new(error),
+            Self::Contract(error) => Box::new(error),
+            Self::Raced => "another writer was faster, each time".into(),
+        }
+    }
 }
 
 impl From<StoreError> for TryError {
@@ -101,6 +121,7 @@ impl Replay {
             };
             let verdict = match &error {
                 TryError::Database(error) => judge(error),
+                TryError::Unreachable(_) => Verdict::TimedOut,
                 TryError::Raced | TryError::Contract(_) => Verdict::Contention,
             };
             let (tries, limit, reason) = match verdict {
@@ -161,24 +182,16 @@ impl Replay {
 
 fn source(error: &TryError) -> String {
     match error {
-        TryError::Database(error) => error.to_string(),
+        TryError::Database(error) | TryError::Unreachable(error) => error.to_string(),
         TryError::Contract(error) => error.to_string(),
         TryError::Raced => "another writer was faster".to_owned(),
     }
 }
 
-fn boxed(error: TryError) -> Box<dyn std::error::Error + Send + Sync> {
-    match error {
-        TryError::Database(error) => Box::new(error),
-        TryError::Contract(error) => Box::new(error),
-        TryError::Raced => "another writer was faster, each time".into(),
-    }
-}
-
 fn unavailable(operation: &'static str, error: TryError) -> StoreError {
-    StoreError::Unavailable { operation, source: boxed(error) }
+    StoreError::Unavailable { operation, source: error.into_source() }
 }
 
 fn refused(operation: &'static str, error: TryError) -> StoreError {
-    StoreError::Refused { operation, source: boxed(error) }
+    StoreError::Refused { operation, source: error.into_source() }
 }

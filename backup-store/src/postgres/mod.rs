@@ -6,12 +6,15 @@
 
 mod claim;
 mod clean;
+mod connect;
 mod create;
 mod judge;
 mod lease;
 pub(crate) mod migrate;
+mod nodes;
 mod options;
 mod partitions;
+mod pool;
 mod read;
 mod reopen;
 mod rows;
@@ -26,23 +29,21 @@ use std::{
 
 use backup_core::Clock;
 use chrono::{DateTime, NaiveDate, Utc};
-use sqlx::{
-    Connection, PgConnection, PgPool, Postgres, Row,
-    pool::PoolConnection,
-    postgres::{PgPoolOptions, types::PgInterval},
-};
+use sqlx::{Connection, PgConnection, Row, postgres::types::PgInterval};
 
 pub use self::claim::ANY as CLAIM;
-use self::judge::judge;
+use self::{
+    judge::judge,
+    nodes::Nodes,
+    pool::{Lane, Pool},
+};
 use crate::{
     address::Server,
-    config::{PoolConfig, StoreConfig},
+    config::StoreConfig,
     error::ConnectError,
     replay::{Replay, TryError, Verdict},
 };
 
-/// A connection that was idle for longer is tested before it is used.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
 /// How often the partitions of the coming months are looked after.
 const MAINTENANCE: Duration = Duration::from_hours(24);
 /// The parts of the work, each with an order of its own in the index of due work.
@@ -50,7 +51,7 @@ pub(crate) const BUCKETS: i16 = 16;
 
 /// The tracking store on PostgreSQL and YugabyteDB.
 pub struct PostgresStore {
-    pool: PgPool,
+    pool: Arc<Pool>,
     clock: Option<Arc<dyn Clock>>,
     replay: Replay,
     address: String,
@@ -61,16 +62,16 @@ impl PostgresStore {
     pub(crate) async fn open(server: Server, config: &StoreConfig) -> Result<Arc<Self>, ConnectError> {
         let address = crate::address::redacted(&config.url);
         let plan = options::Plan::new(&server, config, &address)?;
-        let mut first = first_connection(&plan, config, &address).await?;
+        let nodes = Nodes::new(&server, &plan.plain, &plan.search_path);
+        let mut first = connect::first(&plan, nodes.as_ref(), &config.retry, &address).await?;
         migrate::run(&mut first, &plan.schema, config.migrate, &address).await?;
-        let store = Arc::new(Self {
-            pool: pool(&config.pool, &plan).connect_lazy_with(plan.connect.clone()),
-            clock: config.clock.clone(),
-            replay: Replay::new(config.retry.clone(), config.observer.clone()),
-            address,
-        });
+        let pool = Pool::new(&config.pool, plan, nodes);
+        let (clock, replay) =
+            (config.clock.clone(), Replay::new(config.retry.clone(), config.observer.clone()));
+        let store = Arc::new(Self { pool, clock, replay, address });
         if config.migrate {
-            store.maintain_on(&mut first).await?;
+            // Nothing depends on it: the default partition takes every row.
+            note(store.maintain_on(&mut first).await);
             tokio::spawn(maintain_daily(Arc::downgrade(&store)));
         }
         // A connection that cannot be closed politely is closed anyway.
@@ -81,12 +82,13 @@ impl PostgresStore {
     /// Makes the partitions of the coming months, unless another replica does. What cannot be made now is tried again
     /// at the next call; until then the default partition takes the rows.
     pub async fn maintain(&self) -> Result<(), ConnectError> {
-        let refused = |error| refused(&self.address, "the making of partitions", error);
-        let mut connection = self.pool.acquire().await.map_err(refused)?;
-        let outcome = self.maintain_on(&mut connection).await;
-        // It may hold a lock timeout of ours.
-        connection.close_on_drop();
-        outcome
+        let mut lane = self.pool.acquire().await.map_err(|error| ConnectError::Refused {
+            address: self.address.clone(),
+            what: "a connection".to_owned(),
+            source: error.into_source(),
+        })?;
+        // It is closed afterwards: it may hold a lock timeout of ours.
+        self.maintain_on(&mut lane).await
     }
 
     /// Ends the connections.
@@ -111,10 +113,23 @@ impl PostgresStore {
         self.clock.as_ref().map(|clock| clock.now())
     }
 
-    async fn acquire(&self, operation: &'static str) -> Result<PoolConnection<Postgres>, TryError> {
-        let connection = self.pool.acquire().await?;
+    async fn acquire(&self, operation: &'static str) -> Result<Lane, TryError> {
+        let lane = self.pool.acquire().await?;
         self.replay.round_trip(operation);
-        Ok(connection)
+        Ok(lane)
+    }
+
+    /// Keeps the connection, unless its error says that it is of no more use.
+    fn hand_back<T>(&self, lane: Lane, outcome: Result<T, TryError>) -> Result<T, TryError> {
+        match &outcome {
+            Err(TryError::Database(error)) => match judge(error) {
+                Verdict::Stale => self.pool.forget_idle(),
+                Verdict::Lost => self.pool.suspect(),
+                _ => lane.keep(),
+            },
+            _ => lane.keep(),
+        }
+        outcome
     }
 }
 
@@ -124,84 +139,18 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-/// Gives the connection back, unless its error says that it is of no more use.
-fn hand_back<T>(
-    mut connection: PoolConnection<Postgres>,
-    outcome: Result<T, TryError>,
-) -> Result<T, TryError> {
-    if let Err(TryError::Database(error)) = &outcome
-        && matches!(judge(error), Verdict::Stale | Verdict::Lost)
-    {
-        connection.close_on_drop();
-    }
-    outcome
-}
-
 async fn maintain_daily(store: Weak<PostgresStore>) {
     loop {
         tokio::time::sleep(MAINTENANCE).await;
         let Some(store) = store.upgrade() else { return };
-        if let Err(error) = store.maintain().await {
-            tracing::warn!(error = %error, "the partitions of the coming months could not be made");
-        }
+        note(store.maintain().await);
     }
 }
 
-/// The first connection, over and over: the pool would try for its whole timeout and then not say why.
-async fn first_connection(
-    plan: &options::Plan,
-    config: &StoreConfig,
-    address: &str,
-) -> Result<PgConnection, ConnectError> {
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        let error = match connect_once(plan).await {
-            Ok(connection) => return Ok(connection),
-            Err(error) => error,
-        };
-        if judge(&error) == Verdict::Refused {
-            return Err(refused(address, "the connection", error));
-        }
-        if tries >= config.retry.connection_tries {
-            let (address, source) = (address.to_owned(), Box::new(error));
-            return Err(ConnectError::Unreachable { address, tries, source });
-        }
-        let pause = config.retry.pause(tries);
-        let pause_ms = pause.as_millis();
-        tracing::warn!(address, tries, pause_ms, error = %error, "the database cannot be reached; trying again");
-        tokio::time::sleep(pause).await;
+fn note(maintained: Result<(), ConnectError>) {
+    if let Err(error) = maintained {
+        tracing::warn!(error = %error, "the partitions of the coming months could not be made");
     }
-}
-
-async fn connect_once(plan: &options::Plan) -> Result<PgConnection, sqlx::Error> {
-    let mut connection =
-        tokio::time::timeout(plan.connect_timeout, PgConnection::connect_with(&plan.connect))
-            .await
-            .unwrap_or(Err(sqlx::Error::PoolTimedOut))?;
-    options::prepare(&mut connection).await?;
-    Ok(connection)
-}
-
-fn pool(pool: &PoolConfig, plan: &options::Plan) -> PgPoolOptions {
-    PgPoolOptions::new()
-        .max_connections(pool.max_connections)
-        .min_connections(pool.min_connections)
-        .acquire_timeout(plan.acquire_timeout)
-        .idle_timeout(pool.idle_timeout)
-        .max_lifetime(pool.max_lifetime)
-        // A test before each use would double the round trips. One that was just used is trusted: if it broke since,
-        // the statement is repeated.
-        .test_before_acquire(false)
-        .before_acquire(|connection, meta| {
-            Box::pin(async move {
-                if meta.idle_for > TRUSTED_IDLE {
-                    connection.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .after_connect(|connection, _| Box::pin(options::prepare(connection)))
 }
 
 fn refused(address: &str, what: &str, error: sqlx::Error) -> ConnectError {

@@ -23,6 +23,9 @@ const APPLICATION_NAME: &str = "backup-orchestrator";
 #[derive(Clone)]
 pub(super) struct Plan {
     pub(super) connect: PgConnectOptions,
+    /// The same without a search path.
+    pub(super) plain: PgConnectOptions,
+    pub(super) search_path: String,
     /// Where the tables are; a plain identifier.
     pub(super) schema: String,
     pub(super) connect_timeout: Duration,
@@ -33,13 +36,16 @@ impl Plan {
     pub(super) fn new(server: &Server, config: &StoreConfig, address: &str) -> Result<Self, ConnectError> {
         note_parameters(server, address);
         let schema = schema(server, config)?;
-        let connect = connect(server, config).options([("search_path", format!("\"{schema}\""))]);
-        let connect = match server.statement_timeout {
-            Some(timeout) => connect.options([("statement_timeout", timeout.as_millis())]),
-            None => connect,
-        };
+        let mut plain = ssl(connect(server, config), &server.ssl, address)?;
+        if let Some(timeout) = server.statement_timeout {
+            plain = plain.options([("statement_timeout", timeout.as_millis())]);
+        }
+        let plain = plain.options(server.settings.iter().map(|(name, value)| (name, value)));
+        let search_path = format!("\"{schema}\"");
         Ok(Self {
-            connect: ssl(connect, &server.ssl, address)?.options(server.settings.iter().map(|(k, v)| (k, v))),
+            connect: plain.clone().options([("search_path", &search_path)]),
+            plain,
+            search_path,
             schema,
             connect_timeout: server.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             acquire_timeout: server.login_timeout.unwrap_or(config.pool.acquire_timeout),

@@ -15,7 +15,6 @@ use sqlx::{PgConnection, Row};
 use super::{
     PostgresStore, claim, clean,
     create::{self, New},
-    hand_back,
     judge::judge,
     lease, read, reopen,
     rows::read_only,
@@ -36,7 +35,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |repeat| async move {
             let mut connection = self.acquire("create").await?;
             let created = create::create(&mut connection, new, self.now(), repeat).await;
-            hand_back(connection, created)
+            self.hand_back(connection, created)
         };
         self.replay.run("create", judge, attempt).await
     }
@@ -46,7 +45,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |repeat| async move {
             let mut connection = self.acquire("reopen").await?;
             let created = reopen::reopen(&mut connection, record, hold, self.now(), repeat).await;
-            hand_back(connection, created)
+            self.hand_back(connection, created)
         };
         self.replay.run("reopen", judge, attempt).await
     }
@@ -63,7 +62,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |_| async move {
             let mut connection = self.acquire("save").await?;
             let saved = save::save(&mut connection, step, self.now()).await;
-            hand_back(connection, saved)
+            self.hand_back(connection, saved)
         };
         self.replay.run("save", judge, attempt).await
     }
@@ -72,7 +71,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |_| async move {
             let mut connection = self.acquire("claim").await?;
             let claimed = claim::claim(&mut connection, claim, self.now()).await;
-            hand_back(connection, claimed)
+            self.hand_back(connection, claimed)
         };
         self.replay.run("claim", judge, attempt).await
     }
@@ -84,7 +83,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |_| async move {
             let mut connection = self.acquire("heartbeat").await?;
             let beats = lease::heartbeat(&mut connection, leases, hold, self.now()).await;
-            hand_back(connection, beats)
+            self.hand_back(connection, beats)
         };
         self.replay.run("heartbeat", judge, attempt).await
     }
@@ -96,7 +95,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |_| async move {
             let mut connection = self.acquire("release").await?;
             let released = lease::release(&mut connection, leases, due_in, self.now()).await;
-            hand_back(connection, released)
+            self.hand_back(connection, released)
         };
         self.replay.run("release", judge, attempt).await
     }
@@ -105,7 +104,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |_| async move {
             let mut connection = self.acquire("find").await?;
             let found = read::find(&mut connection, batch).await;
-            Ok(hand_back(connection, found)?.map(|there| there.record))
+            Ok(self.hand_back(connection, found)?.map(|there| there.record))
         };
         self.replay.run("find", judge, attempt).await
     }
@@ -114,7 +113,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |_| async move {
             let mut connection = self.acquire("list").await?;
             let page = read::list(&mut connection, filter).await;
-            hand_back(connection, page)
+            self.hand_back(connection, page)
         };
         self.replay.run("list", judge, attempt).await
     }
@@ -123,7 +122,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |_| async move {
             let mut connection = self.acquire("request_cancel").await?;
             let is_asked = request_cancel(&mut connection, batch, self.now()).await;
-            hand_back(connection, is_asked)
+            self.hand_back(connection, is_asked)
         };
         self.replay.run("request_cancel", judge, attempt).await
     }
@@ -132,7 +131,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |_| async move {
             let mut connection = self.acquire("refuse").await?;
             let refused = refuse(&mut connection, refusal).await;
-            hand_back(connection, refused)
+            self.hand_back(connection, refused)
         };
         self.replay.run("refuse", judge, attempt).await
     }
@@ -141,7 +140,7 @@ impl TrackingStore for PostgresStore {
         let attempt = |_| async move {
             let mut connection = self.acquire("check").await?;
             let checked = check(&mut connection).await;
-            hand_back(connection, checked)
+            self.hand_back(connection, checked)
         };
         self.replay.run("check", judge, attempt).await
     }

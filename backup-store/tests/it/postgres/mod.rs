@@ -2,6 +2,7 @@
 
 mod conformance;
 mod migrations;
+mod nodes;
 mod partitions;
 mod plans;
 mod tables;
@@ -35,6 +36,17 @@ fn database(test: &str) -> Option<Database> {
         return None;
     };
     Some(server.database())
+}
+
+/// A server that listens on TCP. One starts at a time: two that look for a free port at once find the same.
+fn server_on_tcp(test: &str) -> Option<Server> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock();
+    let server = Server::start_on_tcp();
+    if server.is_none() {
+        pg_harness::skip(test, pg_harness::NOT_FOUND);
+    }
+    server
 }
 
 /// A store on a database of its own, with the time of a test.

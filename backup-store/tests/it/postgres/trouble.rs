@@ -6,7 +6,7 @@ use backup_core::{StoreError, TrackingStore, store::BackupFilter};
 use backup_store::{ConnectError, StoreConfig, StoreEvent, connect};
 use secrecy::SecretString;
 
-use super::{Events, back_up, config, database};
+use super::{Events, back_up, config, database, server_on_tcp};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn work_goes_on_when_connections_are_terminated() {
@@ -114,9 +114,7 @@ async fn a_read_only_node_is_not_ready() {
 #[tokio::test]
 async fn no_error_and_no_debug_text_shows_the_password() {
     let test = "postgres::trouble::no_error_and_no_debug_text_shows_the_password";
-    let Some(mut server) = pg_harness::Server::start_on_tcp() else {
-        return pg_harness::skip(test, pg_harness::NOT_FOUND);
-    };
+    let Some(mut server) = server_on_tcp(test) else { return };
     let database = server.database();
     let mut config = StoreConfig::new(format!("{}&password=sesame-in-url", database.jdbc_url()));
     config.password = Some(SecretString::from("sesame-in-config"));
