@@ -3,10 +3,13 @@
 
 mod api;
 mod calls;
+mod decoding;
 mod errors;
+mod logs;
 mod openapi;
 mod retry;
 mod support;
+mod tls;
 
 #[cfg(feature = "simulator")]
 mod simulator;

@@ -49,7 +49,7 @@ fn read_description() -> Result<Value, PathBuf> {
 }
 
 /// One operation of the description.
-struct Operation<'a> {
+pub(crate) struct Operation<'a> {
     spec: &'a Value,
     name: String,
     body: &'a Value,
@@ -57,7 +57,7 @@ struct Operation<'a> {
 
 impl<'a> Operation<'a> {
     /// The operation that a request line belongs to; a literal segment is preferred to a placeholder.
-    fn find(spec: &'a Value, method: &str, path: &str) -> Option<Self> {
+    pub(crate) fn find(spec: &'a Value, method: &str, path: &str) -> Option<Self> {
         let segments: Vec<&str> = path.split('/').collect();
         let paths = spec["paths"].as_object()?;
         let fits = |template: &str| {
@@ -76,7 +76,7 @@ impl<'a> Operation<'a> {
         self.body.pointer("/requestBody/content/application~1json/schema")
     }
 
-    fn response_schema(&self) -> Option<&'a Value> {
+    pub(crate) fn response_schema(&self) -> Option<&'a Value> {
         self.body.pointer("/responses/200/content/application~1json/schema")
     }
 
@@ -88,7 +88,7 @@ impl<'a> Operation<'a> {
 }
 
 /// Follows references.
-fn resolved<'a>(spec: &'a Value, schema: &'a Value) -> &'a Value {
+pub(crate) fn resolved<'a>(spec: &'a Value, schema: &'a Value) -> &'a Value {
     match schema["$ref"].as_str() {
         Some(path) => {
             let target = spec.pointer(path.trim_start_matches('#')).expect("references lead somewhere");
