@@ -29,6 +29,7 @@ mod outcome;
 pub mod postgres;
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has fewer troubles"))]
 mod replay;
+mod share;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 

@@ -7,6 +7,7 @@
 mod claim;
 mod create;
 mod file;
+mod group;
 pub(crate) mod migrate;
 mod read;
 mod rows;
@@ -25,7 +26,9 @@ use crate::{
     config::StoreConfig,
     error::ConnectError,
     replay::{Replay, TryError, Verdict},
+    share::Share,
 };
+use group::{Write, Written};
 
 /// How long a writer waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,6 +41,7 @@ pub struct SqliteStore {
     reader: SqlitePool,
     clock: Arc<dyn Clock>,
     replay: Replay,
+    writes: Arc<Share<Write, Written>>,
 }
 
 impl SqliteStore {
@@ -59,7 +63,8 @@ impl SqliteStore {
         migrate::run(&writer, config.migrate, &address).await?;
         let clock = config.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
         let replay = Replay::new(config.retry.clone(), config.observer.clone());
-        Ok(Self { writer, reader, clock, replay })
+        let writes = Arc::new(group::writes(writer.clone(), Arc::clone(&clock), replay.clone()));
+        Ok(Self { writer, reader, clock, replay, writes })
     }
 
     /// Ends the connections; a checkpoint moves everything into the file.

@@ -11,8 +11,18 @@ use backup_core::{
 };
 use sqlx::{Row, SqliteConnection};
 
-use super::{SqliteStore, claim, create, judge, read, rows::instant, save};
-use crate::{fields::refusal_id, replay::TryError};
+use super::{
+    SqliteStore, claim, create,
+    group::{Write, Written},
+    judge, read,
+    rows::instant,
+    save,
+};
+use crate::{
+    fields::refusal_id,
+    replay::{Repeat, TryError},
+    share::Answer,
+};
 
 #[async_trait]
 impl TrackingStore for SqliteStore {
@@ -22,8 +32,15 @@ impl TrackingStore for SqliteStore {
         key: Option<&IdempotencyKey>,
         hold: Hold,
     ) -> Result<Created, StoreError> {
-        let attempt = |repeat| async move {
+        let write = Write::Create { record: record.clone(), key: key.cloned(), hold };
+        let earlier = match self.writes.ask(write).await {
+            Answer::Done(Written::Created(created)) => return Ok(*created),
+            Answer::Done(Written::Saved(_)) => Repeat::Possible,
+            Answer::Alone(repeat) => repeat,
+        };
+        let attempt = |repeat: Repeat| async move {
             let mut transaction = self.begin("create").await?;
+            let repeat = repeat.or(earlier);
             let created = create::create(&mut transaction, record, key, hold, self.now(), repeat).await?;
             transaction.commit().await?;
             Ok(created)
@@ -48,6 +65,10 @@ impl TrackingStore for SqliteStore {
         from: Phase,
         retry_in: Duration,
     ) -> Result<Saved, StoreError> {
+        let write = Write::Save { lease: lease.clone(), record: record.clone(), from, retry_in };
+        if let Answer::Done(Written::Saved(saved)) = self.writes.ask(write).await {
+            return Ok(saved);
+        }
         let attempt = |_| async move {
             let mut transaction = self.begin("save").await?;
             let saved = save::save(&mut transaction, lease, record, from, retry_in, self.now()).await?;

@@ -1,0 +1,220 @@
+//! Lets work that waits share a statement and a commit.
+//!
+//! An item that arrives while nothing is under way goes at once and alone. Items that arrive while others are under way
+//! wait for them anyway, and then go together. So nothing is slower at low load, and at high load a flush of the disk serves
+//! many.
+
+use std::{
+    collections::HashSet,
+    future::Future,
+    hash::Hash,
+    mem,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::oneshot;
+
+use crate::replay::Repeat;
+
+/// What became of an item.
+pub(crate) enum Answer<O> {
+    /// Written, with the others.
+    Done(O),
+    /// Not written with the others, or nobody knows: to be tried alone, where its own case is looked at.
+    Alone(Repeat),
+}
+
+/// An item that can be written together with others.
+pub(crate) trait Item: Send + 'static {
+    /// Two items of the same kind of key are never written together.
+    type Key: Eq + Hash;
+
+    /// What may occur only once in one statement.
+    fn key(&self) -> Self::Key;
+}
+
+type Running<O> = Pin<Box<dyn Future<Output = Vec<Answer<O>>> + Send>>;
+type Run<I, O> = Box<dyn Fn(Vec<I>) -> Running<O> + Send + Sync>;
+
+/// Items of one kind, and how several of them are written at once.
+pub(crate) struct Share<I, O> {
+    inner: Arc<Inner<I, O>>,
+}
+
+struct Inner<I, O> {
+    state: Mutex<State<I, O>>,
+    /// Groups under way at once.
+    groups: usize,
+    /// Items in a group.
+    most: usize,
+    run: Run<I, O>,
+}
+
+struct State<I, O> {
+    waiting: Vec<(I, oneshot::Sender<Answer<O>>)>,
+    under_way: usize,
+}
+
+impl<I: Item, O: Send + 'static> Share<I, O> {
+    /// `run` answers its items in their order.
+    pub(crate) fn new<F>(
+        groups: usize,
+        most: usize,
+        run: impl Fn(Vec<I>) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Vec<Answer<O>>> + Send + 'static,
+    {
+        let state = Mutex::new(State { waiting: Vec::new(), under_way: 0 });
+        let run: Run<I, O> = Box::new(move |items| Box::pin(run(items)));
+        Self { inner: Arc::new(Inner { state, groups, most, run }) }
+    }
+
+    /// Writes an item, with whoever waits too.
+    ///
+    /// A caller that goes away does not take its item back: it may be written.
+    pub(crate) async fn ask(&self, item: I) -> Answer<O> {
+        let (sender, receiver) = oneshot::channel();
+        let starts = {
+            let mut state = self.inner.lock();
+            state.waiting.push((item, sender));
+            let starts = state.under_way < self.inner.groups;
+            state.under_way += usize::from(starts);
+            starts
+        };
+        if starts {
+            tokio::spawn(Arc::clone(&self.inner).work());
+        }
+        // Without an answer the group ended by a panic: what it wrote is not known.
+        receiver.await.unwrap_or(Answer::Alone(Repeat::Possible))
+    }
+}
+
+impl<I: Item, O: Send + 'static> Inner<I, O> {
+    /// Writes groups until nobody waits.
+    async fn work(self: Arc<Self>) {
+        let panics = Panics(&self);
+        while let Some(group) = self.next_group() {
+            let (items, senders): (Vec<I>, Vec<_>) = group.into_iter().unzip();
+            let answers = (self.run)(items).await;
+            for (answer, sender) in answers.into_iter().zip(senders) {
+                // A caller that went away needs no answer.
+                let _ = sender.send(answer);
+            }
+        }
+        mem::forget(panics);
+    }
+
+    /// The next items that may go together, in the order of their arrival.
+    fn next_group(&self) -> Option<Vec<(I, oneshot::Sender<Answer<O>>)>> {
+        let mut state = self.lock();
+        if state.waiting.is_empty() {
+            state.under_way -= 1;
+            return None;
+        }
+        let mut keys = HashSet::new();
+        let (mut group, mut later) = (Vec::new(), Vec::new());
+        for entry in mem::take(&mut state.waiting) {
+            let fits = group.len() < self.most && keys.insert(entry.0.key());
+            if fits { &mut group } else { &mut later }.push(entry);
+        }
+        state.waiting = later;
+        Some(group)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<I, O>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Dropped only by a panic: makes room for the next group, and lets those who wait try alone.
+struct Panics<'a, I: Item, O: Send + 'static>(&'a Inner<I, O>);
+
+impl<I: Item, O: Send + 'static> Drop for Panics<'_, I, O> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.under_way -= 1;
+        state.waiting.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Notify;
+
+    use super::*;
+
+    struct Number(u32);
+
+    impl Item for Number {
+        type Key = u32;
+
+        fn key(&self) -> u32 {
+            self.0
+        }
+    }
+
+    /// A share that notes its groups, each of which waits for the gate.
+    fn gated(most: usize) -> (Arc<Share<Number, u32>>, Arc<Notify>, Arc<Mutex<Vec<Vec<u32>>>>) {
+        let (gate, groups) = (Arc::new(Notify::new()), Arc::new(Mutex::new(Vec::new())));
+        let (waits, notes) = (Arc::clone(&gate), Arc::clone(&groups));
+        let share = Share::new(1, most, move |items: Vec<Number>| {
+            let (waits, notes) = (Arc::clone(&waits), Arc::clone(&notes));
+            async move {
+                waits.notified().await;
+                notes.lock().unwrap().push(items.iter().map(|item| item.0).collect::<Vec<_>>());
+                items.into_iter().map(|item| Answer::Done(item.0 * 10)).collect()
+            }
+        });
+        (Arc::new(share), gate, groups)
+    }
+
+    async fn ask_all(share: &Arc<Share<Number, u32>>, numbers: &[u32]) -> Vec<tokio::task::JoinHandle<u32>> {
+        let mut asked = Vec::new();
+        for &number in numbers {
+            let share = Arc::clone(share);
+            asked.push(tokio::spawn(async move {
+                match share.ask(Number(number)).await {
+                    Answer::Done(answer) => answer,
+                    Answer::Alone(_) => panic!("everything is written"),
+                }
+            }));
+            tokio::task::yield_now().await;
+        }
+        asked
+    }
+
+    #[tokio::test]
+    async fn the_first_goes_alone_and_those_who_waited_go_together() {
+        let (share, gate, groups) = gated(10);
+        let asked = ask_all(&share, &[1, 2, 3, 4]).await;
+        for _ in 0..2 {
+            gate.notify_one();
+            tokio::task::yield_now().await;
+        }
+        for (asked, expected) in asked.into_iter().zip([10, 20, 30, 40]) {
+            assert_eq!(asked.await.unwrap(), expected);
+        }
+        assert_eq!(*groups.lock().unwrap(), [vec![1], vec![2, 3, 4]]);
+    }
+
+    #[tokio::test]
+    async fn equal_keys_and_too_many_items_go_one_group_later() {
+        let (share, gate, groups) = gated(3);
+        let asked = ask_all(&share, &[1, 2, 2, 3, 4, 5]).await;
+        for asked in asked {
+            gate.notify_one();
+            assert!(asked.await.unwrap() > 0);
+        }
+        assert_eq!(*groups.lock().unwrap(), [vec![1], vec![2, 3, 4], vec![2, 5]]);
+    }
+
+    #[tokio::test]
+    async fn a_group_that_panics_leaves_its_items_to_be_tried_alone() {
+        let share: Share<Number, u32> = Share::new(1, 10, |_| async { panic!("a bug") });
+        for number in 0..3 {
+            assert!(matches!(share.ask(Number(number)).await, Answer::Alone(Repeat::Possible)));
+        }
+    }
+}
