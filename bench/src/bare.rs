@@ -23,33 +23,44 @@ enum Pool {
     Sqlite(SqlitePool),
 }
 
-/// Runs `backups` backups, `in_flight` at once.
-pub(crate) async fn run(
-    engine: Engine,
-    database: &str,
-    yba: &str,
-    in_flight: usize,
-    backups: usize,
-) -> anyhow::Result<Cost> {
-    let pool = open(engine, database).await?;
-    let http = reqwest::Client::builder().build()?;
-    let next = Arc::new(AtomicUsize::new(0));
-    let meter = Meter::start();
-    let workers: Vec<_> = (0..in_flight)
-        .map(|_| {
-            let (pool, http, next, yba) = (pool.clone(), http.clone(), Arc::clone(&next), yba.to_owned());
-            tokio::spawn(async move {
-                while next.fetch_add(1, Ordering::Relaxed) < backups {
-                    backup(&pool, &http, &yba).await?;
-                }
-                anyhow::Ok(())
-            })
+/// The loop, with its own table.
+pub(crate) struct Bare {
+    pool: Pool,
+    http: reqwest::Client,
+    yba: String,
+}
+
+impl Bare {
+    /// Makes the table in an empty database.
+    pub(crate) async fn open(engine: Engine, database: &str, yba: &str) -> anyhow::Result<Self> {
+        Ok(Self {
+            pool: open(engine, database).await?,
+            http: reqwest::Client::builder().build()?,
+            yba: yba.to_owned(),
         })
-        .collect();
-    for worker in workers {
-        worker.await??;
     }
-    Ok(meter.stop())
+
+    /// Runs `backups` backups, `in_flight` at once.
+    pub(crate) async fn run(&self, in_flight: usize, backups: usize) -> anyhow::Result<Cost> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let meter = Meter::start();
+        let workers: Vec<_> = (0..in_flight)
+            .map(|_| {
+                let (pool, http, next, yba) =
+                    (self.pool.clone(), self.http.clone(), Arc::clone(&next), self.yba.clone());
+                tokio::spawn(async move {
+                    while next.fetch_add(1, Ordering::Relaxed) < backups {
+                        backup(&pool, &http, &yba).await?;
+                    }
+                    anyhow::Ok(())
+                })
+            })
+            .collect();
+        for worker in workers {
+            worker.await??;
+        }
+        Ok(meter.stop())
+    }
 }
 
 async fn open(engine: Engine, url: &str) -> anyhow::Result<Pool> {

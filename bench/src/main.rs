@@ -81,6 +81,8 @@ pub(crate) enum Engine {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    // For the bare loop's own client; a second call would only say that it is there.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match Arguments::parse().command {
         Command::Throughput { store, in_flight, rounds } => throughput::run(store, &in_flight, rounds).await,
         Command::Scale { in_flight, seconds, interval } => scale::run(in_flight, seconds, interval).await,

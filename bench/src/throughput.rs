@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use crate::{Engine, bare, cost::Cost, databases::Database, fake_yba::FakeYba, ours::Ours};
+use crate::{Engine, bare::Bare, cost::Cost, databases::Database, fake_yba::FakeYba, ours::Ours};
 
 pub(crate) async fn run(store: Option<Engine>, in_flight: &[usize], rounds: usize) -> anyhow::Result<()> {
     let engines = store.map_or_else(|| vec![Engine::Postgres, Engine::Sqlite], |engine| vec![engine]);
@@ -15,55 +15,74 @@ pub(crate) async fn run(store: Option<Engine>, in_flight: &[usize], rounds: usiz
     Ok(())
 }
 
+/// Turns of each, so that whatever else the machine does falls on both.
+const TURNS: usize = 3;
+
 async fn measure(engine: Engine, in_flight: usize, backups: usize) -> anyhow::Result<()> {
     let yba = FakeYba::start(Duration::ZERO).await?;
-    let database = Database::fresh(engine)?;
-    let bare_database = Database::fresh(engine)?;
-    let ours =
-        Ours::start(&database.url, &yba.url, |settings| settings.concurrency = in_flight.max(16)).await?;
+    let (our_database, bare_database) = (Database::fresh(engine)?, Database::fresh(engine)?);
+    let ours = Ours::start(&our_database.url, &yba.url, |settings| {
+        settings.concurrency = in_flight.max(16);
+        settings.concurrency_per_instance = in_flight.max(16);
+    })
+    .await?;
+    let bare = Bare::open(engine, &bare_database.url, &yba.url).await?;
     // Warm both: connections, prepared statements, the fake's threads.
     ours.run(in_flight, in_flight * 2).await?;
+    bare.run(in_flight, in_flight * 2).await?;
 
-    // Turn by turn, so that whatever else the machine does falls on both.
-    let (mut our_cost, mut bare_cost) = (Vec::new(), Vec::new());
-    let (trips_before, calls_before) = (ours.round_trips.load(Ordering::Relaxed), yba.calls().await?);
-    let (mut trips, mut calls) = (0, 0);
-    for turn in 0..4 {
-        if turn % 2 == 0 {
-            our_cost.push(ours.run(in_flight, backups / 2).await?);
-            trips = ours.round_trips.load(Ordering::Relaxed) - trips_before;
-            calls = calls.max(yba.calls().await?);
-        } else {
-            let fresh = Database::fresh(engine);
-            let url = fresh.as_ref().map_or(bare_database.url.as_str(), |database| database.url.as_str());
-            bare_cost.push(bare::run(engine, url, &yba.url, in_flight, backups / 2).await?);
-        }
+    let (mut our_total, mut bare_total) = (Total::default(), Total::default());
+    for _ in 0..TURNS {
+        let (trips, calls) = (ours.round_trips.load(Ordering::Relaxed), yba.calls().await?);
+        our_total.add(ours.run(in_flight, backups).await?, backups);
+        our_total.trips += ours.round_trips.load(Ordering::Relaxed) - trips;
+        our_total.calls += yba.calls().await? - calls;
+        bare_total.add(bare.run(in_flight, backups).await?, backups);
     }
-    let _ = (calls, calls_before);
     ours.orchestrator.shutdown().await;
-    let (ours_rate, bare_rate) = (rate(&our_cost, backups), rate(&bare_cost, backups));
-    #[expect(clippy::cast_precision_loss, reason = "a count of backups")]
-    let per_backup = trips as f64 / backups as f64;
     say(&format!(
-        "{:9} {in_flight:9} {bare_rate:8.0} {ours_rate:8.0} {:7.2} {per_backup:13.2}           3 {:8.0} ({:.0})",
+        "{:9} {in_flight:9} {:8.0} {:8.0} {:7.2} {:13.2} {:11.2} {:8.0} ({:.0})",
         format!("{engine:?}"),
-        ours_rate / bare_rate,
-        micros(&our_cost, backups),
-        micros(&bare_cost, backups),
+        bare_total.rate(),
+        our_total.rate(),
+        our_total.rate() / bare_total.rate(),
+        our_total.each(our_total.trips),
+        our_total.each(our_total.calls),
+        our_total.micros(),
+        bare_total.micros(),
     ));
     Ok(())
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count of backups")]
-fn rate(costs: &[Cost], backups: usize) -> f64 {
-    let wall: Duration = costs.iter().map(|cost| cost.wall).sum();
-    (backups / 2 * costs.len()) as f64 / wall.as_secs_f64()
+/// Several turns.
+#[derive(Default)]
+struct Total {
+    backups: usize,
+    wall: Duration,
+    cpu: Duration,
+    trips: u64,
+    calls: u64,
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a count of backups")]
-fn micros(costs: &[Cost], backups: usize) -> f64 {
-    let cpu: Duration = costs.iter().map(|cost| cost.cpu).sum();
-    cpu.as_secs_f64() * 1e6 / (backups / 2 * costs.len()) as f64
+#[expect(clippy::cast_precision_loss, reason = "counts for a report")]
+impl Total {
+    fn add(&mut self, cost: Cost, backups: usize) {
+        self.backups += backups;
+        self.wall += cost.wall;
+        self.cpu += cost.cpu;
+    }
+
+    fn rate(&self) -> f64 {
+        self.backups as f64 / self.wall.as_secs_f64()
+    }
+
+    fn each(&self, count: u64) -> f64 {
+        count as f64 / self.backups as f64
+    }
+
+    fn micros(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.backups as f64
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the report")]
