@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::{
     client::{Answer, YbaClient, decode},
     error::{Error, Failure, texts},
-    ids::{CustomerId, UserId},
+    ids::{CustomerId, RequestId, UserId},
     request::Request,
     types::{ApiToken, AppVersion, Leadership, SessionInfo},
 };
@@ -55,6 +55,13 @@ impl YbaClient {
             Ok(AppVersion { version, details })
         })
         .await
+    }
+
+    /// Whether a request id comes back as it was sent. Worth asking once at the start: where a proxy puts
+    /// ids of its own in, or YBA is too old for them, a lost request cannot be found again by its id.
+    pub async fn echoes_request_ids(&self) -> Result<bool, Error> {
+        let request = Request::get("app_version", "/api/v1/app_version").anonymous();
+        self.call(request.request_id(&RequestId::new()), |answer| Ok(answer.request_id_echoed)).await
     }
 
     /// Whether the YBA that answers leads its high-availability group. Needs no token.

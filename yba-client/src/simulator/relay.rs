@@ -144,7 +144,7 @@ async fn connection(mut client: TcpStream, backend: &Backend) -> io::Result<()> 
     let mut upstream = TcpStream::connect(backend.server.address()).await?;
     upstream.set_nodelay(true)?;
     let (mut inbound, mut outbound) = (Vec::new(), Vec::new());
-    while let Some(request) = read_message(&mut client, &mut inbound).await? {
+    while let Some(request) = read_message(&mut client, &mut inbound, true).await? {
         if backend.served.fetch_add(1, Ordering::Relaxed) % REQUESTS_PER_CLEANING == REQUESTS_PER_CLEANING - 1
         {
             let _alone = backend.gate.write().await;
@@ -154,10 +154,11 @@ async fn connection(mut client: TcpStream, backend: &Backend) -> io::Result<()> 
         let response = {
             let _pass = backend.gate.read().await;
             upstream.write_all(&request.bytes).await?;
-            read_message(&mut upstream, &mut outbound).await?
+            read_message(&mut upstream, &mut outbound, !request.bytes.starts_with(b"HEAD ")).await?
         };
         let Some(response) = response else { return Ok(()) };
-        if !deliver(&mut client, &response).await? {
+        let last = request.ends_connection() || response.ends_connection();
+        if !deliver(&mut client, &response).await? || last {
             return Ok(());
         }
     }
@@ -204,6 +205,11 @@ impl Message {
         header(&self.bytes[..self.head], name)
     }
 
+    /// Whoever sent this wants the connection closed after the answer.
+    fn ends_connection(&self) -> bool {
+        self.header("connection").is_some_and(|value| value.eq_ignore_ascii_case("close"))
+    }
+
     /// The head, without what was meant for the relay.
     fn without_notes(&self) -> Vec<u8> {
         let head = String::from_utf8_lossy(&self.bytes[..self.head]);
@@ -223,33 +229,77 @@ fn header(head: &[u8], name: &str) -> Option<String> {
     })
 }
 
-/// Reads one message; `None` when the other side is done.
-async fn read_message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<Message>> {
+/// Reads one message; `None` when the other side is done. The answer to a `HEAD` has a length and no body.
+async fn read_message(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    has_body: bool,
+) -> io::Result<Option<Message>> {
     let mut searched = 0;
     let head = loop {
         if let Some(end) = buffer[searched..].windows(4).position(|w| w == b"\r\n\r\n") {
             break searched + end + 4;
         }
         searched = buffer.len().saturating_sub(3);
-        if buffer.len() > LARGEST_MESSAGE || stream.read_buf(buffer).await? == 0 {
+        if !more(stream, buffer).await? {
             return Ok(None);
         }
     };
-    if header(&buffer[..head], "transfer-encoding").is_some() {
-        // Neither our clients nor the mock server chunk.
-        return Err(io::Error::other("chunked messages are not relayed"));
-    }
-    let length: usize =
-        header(&buffer[..head], "content-length").and_then(|length| length.parse().ok()).unwrap_or_default();
-    let end = head + length;
-    if length > LARGEST_MESSAGE {
-        return Err(io::Error::other("the message is too large"));
-    }
+    let end = if !has_body {
+        Some(head)
+    } else if header(&buffer[..head], "transfer-encoding").is_some() {
+        end_of_chunks(stream, buffer, head).await?
+    } else {
+        let length = header(&buffer[..head], "content-length").and_then(|length| length.parse().ok());
+        Some(head.saturating_add(length.unwrap_or_default()))
+    };
+    let Some(end) = end else { return Ok(None) };
     while buffer.len() < end {
-        if stream.read_buf(buffer).await? == 0 {
+        if !more(stream, buffer).await? {
             return Ok(None);
         }
     }
     let rest = buffer.split_off(end);
     Ok(Some(Message { bytes: std::mem::replace(buffer, rest), head }))
+}
+
+/// Reads on; false when the other side is done.
+async fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    if buffer.len() > LARGEST_MESSAGE {
+        return Err(io::Error::other("the message is too large"));
+    }
+    Ok(stream.read_buf(buffer).await? > 0)
+}
+
+/// Where a chunked body ends: after the empty line that follows the chunk of length 0.
+async fn end_of_chunks(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    mut at: usize,
+) -> io::Result<Option<usize>> {
+    let mut last = false;
+    loop {
+        let found = buffer.get(at..).unwrap_or_default().windows(2).position(|w| w == b"\r\n");
+        let Some(length) = found else {
+            if !more(stream, buffer).await? {
+                return Ok(None);
+            }
+            continue;
+        };
+        let line = String::from_utf8_lossy(&buffer[at..at + length]).into_owned();
+        at += length + 2;
+        if last {
+            // Trailers, up to an empty line.
+            if line.is_empty() {
+                return Ok(Some(at));
+            }
+            continue;
+        }
+        let size = line.split(';').next().unwrap_or_default().trim();
+        let size = usize::from_str_radix(size, 16).map_err(io::Error::other)?;
+        last = size == 0;
+        if !last {
+            at = at.saturating_add(size + 2);
+        }
+    }
 }

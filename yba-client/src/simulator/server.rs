@@ -67,7 +67,7 @@ impl Respond for Responder {
         let request_id = Some(sent_id.unwrap_or_else(RequestId::new));
         let token_fits = header("x-auth-yw-api-token").is_some_and(|t| t == world.settings.token);
         let incoming = Incoming { request, route, request_id };
-        let script = world.next_script(endpoint, universe_of(&incoming).as_ref());
+        let script = world.next_script(&incoming);
         let reply = match script {
             None => handle(&mut world, &incoming, token_fits),
             Some(script) => misbehave(&mut world, &incoming, token_fits, script),
@@ -88,8 +88,10 @@ fn universe_of(incoming: &Incoming<'_>) -> Option<UniverseId> {
 }
 
 impl World {
-    fn next_script(&mut self, endpoint: Endpoint, universe: Option<&UniverseId>) -> Option<Script> {
-        let scripts = self.scripts.get_mut(&endpoint)?;
+    fn next_script(&mut self, incoming: &Incoming<'_>) -> Option<Script> {
+        let scripts = self.scripts.get_mut(&incoming.route.endpoint).filter(|scripts| !scripts.is_empty())?;
+        let universe = universe_of(incoming);
+        let universe = universe.as_ref();
         let taken = scripts.iter_mut().find_map(|script| script.take(universe).then(|| script.clone()));
         scripts.retain(|script| !script.is_spent());
         taken

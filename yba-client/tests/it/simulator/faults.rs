@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use yba_client::{
-    ErrorKind, Proxy, Reach, RequestId, SecretString, YbaClient,
-    simulator::{Endpoint, Fault, Role},
+    ErrorKind, ExposeSecret, Proxy, Reach, RequestId, SecretString, YbaClient,
+    simulator::{Endpoint, Fault, Role, Simulator},
 };
 
 use super::{full, start, still};
@@ -160,4 +161,44 @@ async fn more_requests_than_the_mock_server_may_remember_all_get_their_answer() 
     }
     assert_eq!(yba.count(Endpoint::AppVersion), 5_200);
     assert!(yba.requests().is_empty());
+}
+
+/// Sends bytes as they are, and reads until the answer is complete.
+async fn raw(yba: &Simulator, request: &[&str]) -> String {
+    let mut stream =
+        tokio::net::TcpStream::connect(yba.url().trim_start_matches("http://")).await.expect("a connection");
+    for part in request {
+        stream.write_all(part.as_bytes()).await.expect("room");
+        stream.flush().await.expect("room");
+        tokio::task::yield_now().await;
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("text");
+    answer
+}
+
+#[tokio::test]
+async fn other_clients_may_send_in_chunks_or_ask_for_the_head_alone() {
+    let yba = still().await;
+    let path = format!("/api/v1/customers/{}/backups", yba.customer());
+    let token = yba.token();
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-auth-yw-api-token: {}\r\n\
+         transfer-encoding: chunked\r\n\r\n",
+        token.expose_secret(),
+    );
+    let body = format!(
+        r#"{{"universeUUID":"{}","storageConfigUUID":"{}","backupType":"PGSQL_TABLE_TYPE"}}"#,
+        yba.universe(),
+        yba.storage_config(),
+    );
+    let (first, second) = body.split_at(20);
+    let chunks = format!("14\r\n{first}\r\n{:x};note=1\r\n{second}\r\n0\r\n", second.len());
+    let answer = raw(&yba, &[&head, &chunks, "\r\n"]).await;
+    assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("taskUUID"), "{answer}");
+    assert_eq!(yba.backups_started(&yba.universe()), 1);
+
+    let head =
+        raw(&yba, &["HEAD /api/v1/app_version HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"]).await;
+    assert!(head.starts_with("HTTP/1.1 404") && head.ends_with("\r\n\r\n"), "{head}");
 }

@@ -58,8 +58,10 @@ async fn the_request_id_is_found_again_in_the_task_list_of_its_universe_only() {
 #[tokio::test]
 async fn an_old_server_forgets_the_request_id() {
     let yba = still().await;
-    yba.disable_correlation();
     let client = yba.client();
+    assert!(client.echoes_request_ids().await.unwrap());
+    yba.disable_correlation();
+    assert!(!client.echoes_request_ids().await.unwrap());
     let accepted = start(&client, &full(&yba)).await.unwrap();
     assert!(!accepted.request_id_echoed);
     assert_eq!(client.tasks().get(&accepted.task).await.unwrap().correlation_id, None);
