@@ -8,6 +8,7 @@ mod claim;
 mod clean;
 mod connect;
 mod create;
+mod group;
 mod judge;
 mod lease;
 pub(crate) mod migrate;
@@ -27,7 +28,10 @@ use std::{
     time::Duration,
 };
 
-use backup_core::Clock;
+use backup_core::{
+    Clock,
+    store::{Created, Saved},
+};
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection, Row, postgres::types::PgInterval};
 
@@ -42,7 +46,9 @@ use crate::{
     config::StoreConfig,
     error::ConnectError,
     replay::{Replay, TryError, Verdict},
+    share::Share,
 };
+use group::{Advance, Creation};
 
 /// How often the partitions of the coming months are looked after.
 const MAINTENANCE: Duration = Duration::from_hours(24);
@@ -51,10 +57,17 @@ pub(crate) const BUCKETS: i16 = 16;
 
 /// The tracking store on PostgreSQL and YugabyteDB.
 pub struct PostgresStore {
+    access: Arc<Access>,
+    creates: Share<Creation, Created>,
+    saves: Share<Advance, Saved>,
+    address: String,
+}
+
+/// The way to the database.
+struct Access {
     pool: Arc<Pool>,
     clock: Option<Arc<dyn Clock>>,
     replay: Replay,
-    address: String,
 }
 
 impl PostgresStore {
@@ -68,7 +81,9 @@ impl PostgresStore {
         let pool = Pool::new(&config.pool, plan, nodes);
         let (clock, replay) =
             (config.clock.clone(), Replay::new(config.retry.clone(), config.observer.clone()));
-        let store = Arc::new(Self { pool, clock, replay, address });
+        let access = Arc::new(Access { pool, clock, replay });
+        let (creates, saves) = (group::creates(&access), group::saves(&access));
+        let store = Arc::new(Self { access, creates, saves, address });
         if config.migrate {
             // Nothing depends on it: the default partition takes every row.
             note(store.maintain_on(&mut first).await);
@@ -82,7 +97,7 @@ impl PostgresStore {
     /// Makes the partitions of the coming months, unless another replica does. What cannot be made now is tried again
     /// at the next call; until then the default partition takes the rows.
     pub async fn maintain(&self) -> Result<(), ConnectError> {
-        let mut lane = self.pool.acquire().await.map_err(|error| ConnectError::Refused {
+        let mut lane = self.access.pool.acquire().await.map_err(|error| ConnectError::Refused {
             address: self.address.clone(),
             what: "a connection".to_owned(),
             source: error.into_source(),
@@ -93,7 +108,7 @@ impl PostgresStore {
 
     /// Ends the connections.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.access.pool.close().await;
     }
 
     async fn maintain_on(&self, connection: &mut PgConnection) -> Result<(), ConnectError> {
@@ -103,11 +118,15 @@ impl PostgresStore {
     }
 
     async fn today(&self, connection: &mut PgConnection) -> Result<NaiveDate, sqlx::Error> {
-        let row =
-            sqlx::query("SELECT coalesce($1, now()) AS now").bind(self.now()).fetch_one(connection).await?;
+        let row = sqlx::query("SELECT coalesce($1, now()) AS now")
+            .bind(self.access.now())
+            .fetch_one(connection)
+            .await?;
         Ok(row.try_get::<DateTime<Utc>, _>("now")?.date_naive())
     }
+}
 
+impl Access {
     /// A test's time; without it, the database's clock rules.
     fn now(&self) -> Option<DateTime<Utc>> {
         self.clock.as_ref().map(|clock| clock.now())

@@ -49,6 +49,12 @@ pub(super) struct Outcome {
     holder: Option<String>,
 }
 
+impl Outcome {
+    pub(super) fn is_saved(&self) -> bool {
+        self.is_saved
+    }
+}
+
 /// Writes one step, or says why not.
 pub(super) async fn save(
     connection: &mut PgConnection,

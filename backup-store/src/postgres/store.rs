@@ -1,4 +1,5 @@
-//! The trait: each method one statement on one connection, repeated where that may help.
+//! The trait: each method one statement on one connection, repeated where that may help. Creations and steps that wait
+//! for others under way share theirs (`group.rs`).
 
 use std::time::Duration;
 
@@ -15,12 +16,17 @@ use sqlx::{PgConnection, Row};
 use super::{
     PostgresStore, claim, clean,
     create::{self, New},
+    group::{Advance, Creation},
     judge::judge,
     lease, read, reopen,
     rows::read_only,
     save::{self, Step},
 };
-use crate::{fields::refusal_id, replay::TryError};
+use crate::{
+    fields::refusal_id,
+    replay::{Repeat, TryError},
+    share::Answer,
+};
 
 #[async_trait]
 impl TrackingStore for PostgresStore {
@@ -31,23 +37,28 @@ impl TrackingStore for PostgresStore {
         hold: Hold,
     ) -> Result<Created, StoreError> {
         let record = clean::record(record);
-        let new = &New { record: &record, key, hold };
-        let attempt = |repeat| async move {
-            let mut connection = self.acquire("create").await?;
-            let created = create::create(&mut connection, new, self.now(), repeat).await;
-            self.hand_back(connection, created)
+        let earlier = match self.creates.ask(Creation::new(&record, key, hold)).await {
+            Answer::Done(created) => return Ok(created),
+            Answer::Alone(repeat) => repeat,
         };
-        self.replay.run("create", judge, attempt).await
+        let new = &New { record: &record, key, hold };
+        let attempt = |repeat: Repeat| async move {
+            let repeat = repeat.or(earlier);
+            let mut connection = self.access.acquire("create").await?;
+            let created = create::create(&mut connection, new, self.access.now(), repeat).await;
+            self.access.hand_back(connection, created)
+        };
+        self.access.replay.run("create", judge, attempt).await
     }
 
     async fn reopen(&self, record: &BackupRecord, hold: Hold) -> Result<Created, StoreError> {
         let record = &*clean::record(record);
         let attempt = |repeat| async move {
-            let mut connection = self.acquire("reopen").await?;
-            let created = reopen::reopen(&mut connection, record, hold, self.now(), repeat).await;
-            self.hand_back(connection, created)
+            let mut connection = self.access.acquire("reopen").await?;
+            let created = reopen::reopen(&mut connection, record, hold, self.access.now(), repeat).await;
+            self.access.hand_back(connection, created)
         };
-        self.replay.run("reopen", judge, attempt).await
+        self.access.replay.run("reopen", judge, attempt).await
     }
 
     async fn save(
@@ -58,22 +69,26 @@ impl TrackingStore for PostgresStore {
         retry_in: Duration,
     ) -> Result<Saved, StoreError> {
         let record = clean::record(record);
+        let together = Advance::new(lease, &record, from, retry_in);
+        if let Answer::Done(saved) = self.saves.ask(together).await {
+            return Ok(saved);
+        }
         let step = &Step { lease, record: &record, from, retry_in };
         let attempt = |_| async move {
-            let mut connection = self.acquire("save").await?;
-            let saved = save::save(&mut connection, step, self.now()).await;
-            self.hand_back(connection, saved)
+            let mut connection = self.access.acquire("save").await?;
+            let saved = save::save(&mut connection, step, self.access.now()).await;
+            self.access.hand_back(connection, saved)
         };
-        self.replay.run("save", judge, attempt).await
+        self.access.replay.run("save", judge, attempt).await
     }
 
     async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
         let attempt = |_| async move {
-            let mut connection = self.acquire("claim").await?;
-            let claimed = claim::claim(&mut connection, claim, self.now()).await;
-            self.hand_back(connection, claimed)
+            let mut connection = self.access.acquire("claim").await?;
+            let claimed = claim::claim(&mut connection, claim, self.access.now()).await;
+            self.access.hand_back(connection, claimed)
         };
-        self.replay.run("claim", judge, attempt).await
+        self.access.replay.run("claim", judge, attempt).await
     }
 
     async fn heartbeat(&self, leases: &[Lease], hold: Hold) -> Result<Vec<Beat>, StoreError> {
@@ -81,11 +96,11 @@ impl TrackingStore for PostgresStore {
             return Ok(Vec::new());
         }
         let attempt = |_| async move {
-            let mut connection = self.acquire("heartbeat").await?;
-            let beats = lease::heartbeat(&mut connection, leases, hold, self.now()).await;
-            self.hand_back(connection, beats)
+            let mut connection = self.access.acquire("heartbeat").await?;
+            let beats = lease::heartbeat(&mut connection, leases, hold, self.access.now()).await;
+            self.access.hand_back(connection, beats)
         };
-        self.replay.run("heartbeat", judge, attempt).await
+        self.access.replay.run("heartbeat", judge, attempt).await
     }
 
     async fn release(&self, leases: &[Lease], due_in: Duration) -> Result<(), StoreError> {
@@ -93,56 +108,56 @@ impl TrackingStore for PostgresStore {
             return Ok(());
         }
         let attempt = |_| async move {
-            let mut connection = self.acquire("release").await?;
-            let released = lease::release(&mut connection, leases, due_in, self.now()).await;
-            self.hand_back(connection, released)
+            let mut connection = self.access.acquire("release").await?;
+            let released = lease::release(&mut connection, leases, due_in, self.access.now()).await;
+            self.access.hand_back(connection, released)
         };
-        self.replay.run("release", judge, attempt).await
+        self.access.replay.run("release", judge, attempt).await
     }
 
     async fn find(&self, batch: &BatchId) -> Result<Option<BackupRecord>, StoreError> {
         let attempt = |_| async move {
-            let mut connection = self.acquire("find").await?;
+            let mut connection = self.access.acquire("find").await?;
             let found = read::find(&mut connection, batch).await;
-            Ok(self.hand_back(connection, found)?.map(|there| there.record))
+            Ok(self.access.hand_back(connection, found)?.map(|there| there.record))
         };
-        self.replay.run("find", judge, attempt).await
+        self.access.replay.run("find", judge, attempt).await
     }
 
     async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError> {
         let attempt = |_| async move {
-            let mut connection = self.acquire("list").await?;
+            let mut connection = self.access.acquire("list").await?;
             let page = read::list(&mut connection, filter).await;
-            self.hand_back(connection, page)
+            self.access.hand_back(connection, page)
         };
-        self.replay.run("list", judge, attempt).await
+        self.access.replay.run("list", judge, attempt).await
     }
 
     async fn request_cancel(&self, batch: &BatchId) -> Result<bool, StoreError> {
         let attempt = |_| async move {
-            let mut connection = self.acquire("request_cancel").await?;
-            let is_asked = request_cancel(&mut connection, batch, self.now()).await;
-            self.hand_back(connection, is_asked)
+            let mut connection = self.access.acquire("request_cancel").await?;
+            let is_asked = request_cancel(&mut connection, batch, self.access.now()).await;
+            self.access.hand_back(connection, is_asked)
         };
-        self.replay.run("request_cancel", judge, attempt).await
+        self.access.replay.run("request_cancel", judge, attempt).await
     }
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {
         let attempt = |_| async move {
-            let mut connection = self.acquire("refuse").await?;
+            let mut connection = self.access.acquire("refuse").await?;
             let refused = refuse(&mut connection, refusal).await;
-            self.hand_back(connection, refused)
+            self.access.hand_back(connection, refused)
         };
-        self.replay.run("refuse", judge, attempt).await
+        self.access.replay.run("refuse", judge, attempt).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
         let attempt = |_| async move {
-            let mut connection = self.acquire("check").await?;
+            let mut connection = self.access.acquire("check").await?;
             let checked = check(&mut connection).await;
-            self.hand_back(connection, checked)
+            self.access.hand_back(connection, checked)
         };
-        self.replay.run("check", judge, attempt).await
+        self.access.replay.run("check", judge, attempt).await
     }
 }
 

@@ -1,0 +1,140 @@
+//! Creations and steps of batches that wait for others under way: written by one statement, with one flush.
+//!
+//! Only the good path is answered here. What was not written (a taken id or slot, a lost lease) its caller tries alone, where
+//! the reason is looked at.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use backup_core::{
+    BackupRecord, BatchId, IdempotencyKey, Phase,
+    store::{Created, Hold, Lease, Saved, queued},
+};
+
+use super::{
+    Access,
+    create::{self, New},
+    save::{self, Step},
+};
+use crate::{
+    outcome::created,
+    replay::{Repeat, TryError},
+    share::{Answer, Item, Share},
+};
+
+/// Statements of a kind under way at once.
+const GROUPS: usize = 2;
+/// More would only make the first wait.
+const MOST: usize = 128;
+
+/// A batch that is to be there.
+pub(super) struct Creation {
+    record: BackupRecord,
+    key: Option<IdempotencyKey>,
+    hold: Hold,
+}
+
+impl Creation {
+    pub(super) fn new(record: &BackupRecord, key: Option<&IdempotencyKey>, hold: Hold) -> Self {
+        Self { record: record.clone(), key: key.cloned(), hold }
+    }
+
+    fn as_new(&self) -> New<'_> {
+        New { record: &self.record, key: self.key.as_ref(), hold: self.hold }
+    }
+}
+
+/// A step that is to be written.
+pub(super) struct Advance {
+    lease: Lease,
+    record: BackupRecord,
+    from: Phase,
+    retry_in: Duration,
+}
+
+impl Advance {
+    pub(super) fn new(lease: &Lease, record: &BackupRecord, from: Phase, retry_in: Duration) -> Self {
+        Self { lease: lease.clone(), record: record.clone(), from, retry_in }
+    }
+
+    fn as_step(&self) -> Step<'_> {
+        Step { lease: &self.lease, record: &self.record, from: self.from, retry_in: self.retry_in }
+    }
+}
+
+impl Item for Creation {
+    /// Callers with the same key are told apart by one statement each.
+    type Key = String;
+
+    fn key(&self) -> String {
+        match &self.key {
+            Some(key) => format!("key {key}"),
+            None => format!("batch {}", self.record.batch),
+        }
+    }
+}
+
+impl Item for Advance {
+    type Key = BatchId;
+
+    fn key(&self) -> BatchId {
+        self.lease.batch.clone()
+    }
+}
+
+pub(super) fn creates(access: &Arc<Access>) -> Share<Creation, Created> {
+    let access = Arc::clone(access);
+    Share::new(GROUPS, MOST, move |creations: Vec<Creation>| {
+        let access = Arc::clone(&access);
+        async move {
+            match insert(&access, &creations).await {
+                Ok(mut phases) => {
+                    creations.iter().map(|new| answer(new, phases.remove(&new.record.batch))).collect()
+                }
+                Err(error) => alone(&error, creations.len()),
+            }
+        }
+    })
+}
+
+async fn insert(access: &Access, creations: &[Creation]) -> Result<HashMap<BatchId, String>, TryError> {
+    let news: Vec<New<'_>> = creations.iter().map(Creation::as_new).collect();
+    let mut connection = access.acquire("create").await?;
+    let phases = create::insert(&mut connection, &news, access.now()).await;
+    Ok(access.hand_back(connection, phases)?.into_iter().collect())
+}
+
+fn answer(new: &Creation, phase: Option<String>) -> Answer<Created> {
+    let Some(phase) = phase else { return Answer::Alone(Repeat::No) };
+    let is_queued = phase != new.record.phase.as_str();
+    let record = if is_queued { queued(&new.record) } else { new.record.clone() };
+    Answer::Done(created(record, new.hold, 1))
+}
+
+pub(super) fn saves(access: &Arc<Access>) -> Share<Advance, Saved> {
+    let access = Arc::clone(access);
+    Share::new(GROUPS, MOST, move |advances: Vec<Advance>| {
+        let access = Arc::clone(&access);
+        async move {
+            match update(&access, &advances).await {
+                Ok(saved) => saved
+                    .into_iter()
+                    .map(|saved| if saved { Answer::Done(Saved::Yes) } else { Answer::Alone(Repeat::No) })
+                    .collect(),
+                Err(error) => alone(&error, advances.len()),
+            }
+        }
+    })
+}
+
+async fn update(access: &Access, advances: &[Advance]) -> Result<Vec<bool>, TryError> {
+    let steps: Vec<Step<'_>> = advances.iter().map(Advance::as_step).collect();
+    let mut connection = access.acquire("save").await?;
+    let outcomes = save::update(&mut connection, &steps, access.now()).await;
+    Ok(access.hand_back(connection, outcomes)?.iter().map(save::Outcome::is_saved).collect())
+}
+
+/// Each alone: the error may be of one of them, and what was committed is not known.
+fn alone<O>(error: &TryError, items: usize) -> Vec<Answer<O>> {
+    tracing::debug!(error = ?error, items, "a group was not written together");
+    (0..items).map(|_| Answer::Alone(Repeat::Possible)).collect()
+}
