@@ -4,12 +4,13 @@ use std::{
     net::TcpListener,
     path::Path,
     process::{ExitStatus, Stdio},
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
 use serde_json::Value;
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, BufReader},
     process::{Child, ChildStdout, Command},
 };
 use yba_client::simulator::{Endpoint, Simulator};
@@ -66,36 +67,49 @@ async fn known_yba() -> Simulator {
     Simulator::builder().token(YBA_TOKEN).task_duration(Duration::from_millis(20)).start().await
 }
 
-/// A running service, and every line that it printed.
+/// A running service, and every line that it has printed so far.
 struct Service {
     child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    printed: Vec<String>,
+    printed: Printed,
     url: String,
+}
+
+/// Lines are read as they come: a service whose output nobody reads stands still when the pipe is full.
+#[derive(Clone, Default)]
+struct Printed(Arc<Mutex<Vec<String>>>);
+
+impl Printed {
+    fn read(&self, stdout: ChildStdout) {
+        let printed = self.clone();
+        tokio::spawn(async move {
+            let mut lines = BufReader::new(stdout).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                printed.0.lock().expect("no panic").push(line);
+            }
+        });
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.0.lock().expect("no panic").clone()
+    }
+
+    async fn line_with(&self, text: &str) -> String {
+        let line = until(
+            async || self.all().into_iter().find(|line| line.contains(text)).ok_or_else(|| self.all()),
+            Result::is_ok,
+        );
+        line.await.expect("it was found")
+    }
 }
 
 impl Service {
     async fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().expect("it runs");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut service = Self { child, lines, printed: Vec::new(), url: String::new() };
-        let line = service.line_with("listening").await;
-        let line: Value = serde_json::from_str(&line).expect("a JSON line");
-        service.url = format!("http://{}", line["address"].as_str().expect("an address"));
-        service
-    }
-
-    async fn line_with(&mut self, text: &str) -> String {
-        loop {
-            let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await.expect("a line in time");
-            let Some(line) = line.expect("text") else {
-                panic!("no line with {text:?} in {:#?}", self.printed)
-            };
-            self.printed.push(line.clone());
-            if line.contains(text) {
-                return line;
-            }
-        }
+        let printed = Printed::default();
+        printed.read(child.stdout.take().expect("piped"));
+        let line: Value = serde_json::from_str(&printed.line_with("listening").await).expect("a JSON line");
+        let url = format!("http://{}", line["address"].as_str().expect("an address"));
+        Self { child, printed, url }
     }
 
     async fn process(&self, prefer: &str) -> Reply {
@@ -114,17 +128,10 @@ impl Service {
         assert!(sent.success());
     }
 
-    async fn end(mut self) -> (ExitStatus, String, Vec<String>) {
-        while let Some(line) =
-            tokio::time::timeout(PATIENCE, self.lines.next_line()).await.expect("it ends").expect("text")
-        {
-            self.printed.push(line);
-        }
-        let mut errors = String::new();
-        self.child.stderr.take().expect("piped").read_to_string(&mut errors).await.expect("text");
-        let status =
-            tokio::time::timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("a status");
-        (status, errors, self.printed)
+    async fn end(self) -> (ExitStatus, String, Vec<String>) {
+        let ended = tokio::time::timeout(PATIENCE, self.child.wait_with_output());
+        let output = ended.await.expect("it ends").expect("a status");
+        (output.status, String::from_utf8(output.stderr).expect("text"), self.printed.all())
     }
 }
 
@@ -200,9 +207,9 @@ async fn it_runs_a_backup_and_ends_well_when_told() {
     let reply = service.process("wait=60").await;
     assert_eq!(reply.gist(), "200 COMPLETED -", "{reply:?}");
     service.signal("TERM");
+    service.printed.line_with("\"message\":\"stopped\"").await;
     let (status, errors, printed) = service.end().await;
     assert_eq!((status.code(), errors.as_str()), (Some(0), ""));
-    assert!(printed.iter().any(|line| line.contains("\"message\":\"stopped\"")), "{printed:#?}");
     for secret in [OUR_TOKEN, YBA_TOKEN] {
         assert!(printed.iter().all(|line| !line.contains(secret)), "{printed:#?}");
     }
@@ -247,7 +254,7 @@ async fn a_second_signal_ends_it_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let yba = known_yba().await;
     let config = configure(folder.path(), &yba);
-    let mut service = Service::start(command(folder.path()).args(["--config", config.as_str()])).await;
+    let service = Service::start(command(folder.path()).args(["--config", config.as_str()])).await;
     // A request that never arrives in full keeps the service from ending.
     let address = service.url.trim_start_matches("http://").to_owned();
     let mut stuck = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -255,10 +262,10 @@ async fn a_second_signal_ends_it_at_once() {
         "POST /backupProcess HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OUR_TOKEN}\r\nContent-Length: 9\r\n\r\n"
     );
     tokio::io::AsyncWriteExt::write_all(&mut stuck, head.as_bytes()).await.unwrap();
-    service.line_with("\"received\"").await;
+    service.printed.line_with("\"received\"").await;
     let started = std::time::Instant::now();
     service.signal("TERM");
-    service.line_with("told to stop").await;
+    service.printed.line_with("told to stop").await;
     service.signal("TERM");
     let (status, errors, _) = service.end().await;
     assert_eq!(status.code(), Some(1));

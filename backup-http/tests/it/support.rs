@@ -249,7 +249,7 @@ pub(crate) fn request(method: Method, path: &str, body: Body) -> Request<Body> {
 pub(crate) fn http_client() -> reqwest::Client {
     // The first one wins; nothing here speaks TLS.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().build().expect("a client")
+    reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client")
 }
 
 pub(crate) async fn read(response: reqwest::Response) -> Reply {
