@@ -188,12 +188,19 @@ impl Orchestrator {
     /// for a named batch that is not there, [`Error::Conflict`] when it is one of another category or date,
     /// [`Error::Store`] when nothing could be recorded. In each case nothing was started.
     pub async fn submit(&self, request: BackupRequest) -> Result<BackupRecord, Error> {
-        let asked = request.clone();
-        let submitted = self.try_submit(request).await;
-        if let Err(error @ (Error::Invalid(_) | Error::Resolve(_))) = &submitted {
-            self.refuse(&asked, error).await;
-        }
-        submitted
+        // In a task of its own: a caller that goes away between the intent and the hand-over would leave the batch to the
+        // end of its lease.
+        let this = self.clone();
+        let submission = async move {
+            let asked = request.clone();
+            let submitted = this.try_submit(request).await;
+            if let Err(error @ (Error::Invalid(_) | Error::Resolve(_))) = &submitted {
+                this.refuse(&asked, error).await;
+            }
+            submitted
+        };
+        let submitted = tokio::spawn(submission.in_current_span()).await;
+        submitted.unwrap_or_else(|panic| Err(Error::Internal(panic.to_string())))
     }
 
     /// [`Orchestrator::submit`], and then [`Orchestrator::wait`] for the end.

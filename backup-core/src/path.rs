@@ -165,7 +165,7 @@ impl Path {
     /// Does the next step of a batch.
     pub(crate) async fn advance(&self, held: &mut Held) -> Next {
         if held.lease_state.is_lost() {
-            return Next::Lost;
+            return self.lose(held).await;
         }
         if held.unsaved.is_some() {
             return self.save(held).await;
@@ -474,10 +474,8 @@ impl Path {
                 Box::pin(self.changed(held, before, self.settings.retry_max, outcome)).await
             }
             Err(StoreError::LeaseLost { .. }) => {
-                if before.phase == Phase::Submitting && held.record.phase == Phase::Running {
-                    self.abort_surplus(held).await;
-                }
-                Next::Lost
+                held.unsaved = Some(Box::new((before, retry_in)));
+                self.lose(held).await
             }
             Err(error) => {
                 tracing::error!(
@@ -491,11 +489,43 @@ impl Path {
         }
     }
 
-    /// The request of this process was accepted after another replica had taken the batch over: a process that was stopped
-    /// and continued right then. The other one finds the task if it still looks for it; if it has another by now, ours is
-    /// one too many.
-    async fn abort_surplus(&self, held: &Held) {
-        let (Some(task), Some(target)) = (&held.record.task, &held.target) else { return };
+    /// Another replica has the batch. What this one sent may have been accepted after that: a process that was stopped and
+    /// continued right then.
+    async fn lose(&self, held: &mut Held) -> Next {
+        let accepted = held.unsaved.take().is_some_and(|unsaved| unsaved.0.phase == Phase::Submitting)
+            && held.record.phase == Phase::Running;
+        let task = match held.record.phase {
+            Phase::Running if accepted => held.record.task.clone(),
+            Phase::Submitting if !held.unsent => self.find_late(held).await,
+            _ => None,
+        };
+        if let Some(task) = task {
+            self.abort_surplus(held, &task).await;
+        }
+        Next::Lost
+    }
+
+    /// The task of an attempt whose answer was lost together with the lease.
+    async fn find_late(&self, held: &Held) -> Option<TaskId> {
+        let (target, attempt) = (held.target.as_ref()?, held.record.attempt()?);
+        let strategy = self.strategies.get(held.record.strategy()?)?;
+        match strategy.find(target, std::slice::from_ref(attempt)).await {
+            Ok(Found::Task(task)) => Some(task),
+            Ok(Found::Nothing | Found::Undecidable(_)) => None,
+            Err(cause) => {
+                tracing::error!(
+                    %cause,
+                    attempt = %attempt.id,
+                    "this attempt may have started a task that is one too many; look for it in YBA"
+                );
+                None
+            }
+        }
+    }
+
+    /// The other replica finds this task if it still looks for it; if it has another by now, ours is one too many.
+    async fn abort_surplus(&self, held: &Held, task: &TaskId) {
+        let Some(target) = &held.target else { return };
         let theirs = match self.store.find(&held.record.batch).await {
             Ok(Some(record)) => record,
             Ok(None) => return,

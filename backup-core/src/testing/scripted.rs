@@ -67,6 +67,11 @@ impl ScriptedStrategy {
         self
     }
 
+    /// The next answer to a POST, of a strategy that is in use.
+    pub fn start_next(&self, start: Start) {
+        self.lock().starts.push_back(start);
+    }
+
     /// The next answer to a look-up.
     #[must_use]
     pub fn then_find(self, found: Result<Found, NoAnswer>) -> Self {

@@ -8,8 +8,8 @@ use backup_core::{
     strategy::{Found, NoAnswer, Observation, PlanError, Start},
     testing::{Moment, ScriptedStrategy},
 };
-
 use chrono::NaiveDate;
+use rstest::rstest;
 use tokio::sync::Notify;
 
 use crate::world::{World, request};
@@ -135,8 +135,11 @@ impl BackupStrategy for Gated {
     }
 }
 
+#[rstest]
+#[case::its_answer_arrives(None)]
+#[case::its_answer_is_lost_too(Some(Start::Unknown { cause: "reset".into() }))]
 #[tokio::test]
-async fn a_request_that_a_stopped_process_sends_too_late_is_aborted() {
+async fn a_request_that_a_stopped_process_sends_too_late_is_aborted(#[case] answer: Option<Start>) {
     let mut world = World::new(ScriptedStrategy::new());
     let gate = Arc::new(Notify::new());
     // It does not take its own work up again: another replica is quicker.
@@ -157,11 +160,15 @@ async fn a_request_that_a_stopped_process_sends_too_late_is_aborted() {
     assert_eq!(record.status(), TrackerStatus::Success);
     assert_eq!(world.yba.posted(), [record.attempts[1].id]);
 
+    let surplus = TaskId::from(format!("task-{}", record.attempts[0].id));
+    if let Some(lost) = answer {
+        world.yba.start_next(lost);
+        world.yba.find_next(Ok(Found::Task(surplus.clone())));
+    }
     gate.notify_one();
-    world.quiet().await;
+    world.pass(Duration::from_secs(2)).await;
     assert_eq!(world.yba.posted().len(), 2, "it is sent, and nobody can stop that");
-    let surplus = format!("task-{}", record.attempts[0].id);
-    assert_eq!(world.yba.aborted(), [TaskId::from(surplus)]);
+    assert_eq!(world.yba.aborted(), [surplus]);
     assert_eq!(world.record(&batch), record, "the record is as it was");
 }
 

@@ -280,7 +280,8 @@ async fn an_increment_without_a_base_is_recorded_and_never_posted() {
 
 #[tokio::test]
 async fn a_plan_that_cannot_be_made_now_is_made_later() {
-    let world = World::new(ScriptedStrategy::new().then_plan(Err(PlanError::NoAnswer(NoAnswer("503".into())))));
+    let world =
+        World::new(ScriptedStrategy::new().then_plan(Err(PlanError::NoAnswer(NoAnswer("503".into())))));
     let orchestrator = world.replica();
     let record = orchestrator.submit(request()).await.unwrap();
     assert_eq!(record.phase, Phase::Waiting);
