@@ -4,6 +4,7 @@
 //! wherever YBA has been seen to send it. Fields without which an answer would mean nothing (the
 //! status of a task, the id of a backup) are required, so that garbage is an error and not a default.
 
+mod backup_orders;
 mod backups;
 mod customers;
 pub(crate) mod lenient;
@@ -15,6 +16,7 @@ mod storage_configs;
 mod tasks;
 mod universes;
 
+pub use backup_orders::*;
 pub use backups::*;
 pub use customers::*;
 pub use pitr::*;

@@ -65,7 +65,7 @@ async fn a_late_answer_is_a_timeout_and_the_work_is_done() {
         .customer(yba.customer())
         .token(yba.token())
         .proxy(Proxy::None)
-        .read_timeout(Duration::from_millis(50))
+        .read_timeout(Duration::from_millis(700))
         .build()
         .unwrap();
     yba.script(Endpoint::CreateBackup, Fault::Delay(Duration::from_secs(20)));
