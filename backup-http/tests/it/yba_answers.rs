@@ -5,7 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 use yba_client::simulator::{Endpoint, Fault, Simulator};
 
-use crate::support::{ask, quick_yba, simulated};
+use crate::support::{Reply, ask, quick_yba, simulated, until};
 
 #[rstest]
 #[case::a_wrong_request(
@@ -73,12 +73,13 @@ async fn a_busy_universe_is_waited_for() {
     let yba = quick_yba().await;
     yba.lock_universe(&yba.universe(), "SoftwareUpgrade");
     let app = simulated(&yba).settings(|settings| settings.wait_limit = Duration::from_mins(5)).start();
-    let reply = app.process_with(&ask("db1"), &[("prefer", "wait=1")]).await;
+    let reply = app.process_with(&ask("db1"), &[("prefer", "respond-async")]).await;
     assert_eq!(reply.gist(), "202 IN_PROGRESS -");
-    assert_eq!(reply.extension("phase"), "WAITING");
-    assert!(reply.extension("waiting_for").contains("busy"), "{reply:?}");
-    yba.unlock_universe(&yba.universe());
     let location = reply.header("location").unwrap().to_owned();
+    let is_waiting = |reply: &Reply| reply.json()["extensionFields"]["phase"] == "WAITING";
+    let waiting = until(async || app.get(&location).await, is_waiting).await;
+    assert!(waiting.extension("waiting_for").contains("currently in a locked state"), "{waiting:?}");
+    yba.unlock_universe(&yba.universe());
     let done = app.get_waiting(&location).await;
     assert_eq!(done.gist(), "200 COMPLETED -", "{done:?}");
     assert_eq!(done.header("preference-applied"), Some("wait=60"));
@@ -130,7 +131,7 @@ async fn a_backup_row_that_disagrees_with_its_task_is_no_success() {
     yba.hang_next_backup(&yba.universe());
     let app = simulated(&yba).start();
     let reply = app.process_with(&ask("db1"), &[("prefer", "respond-async")]).await;
-    let backups = crate::support::until(async || yba.backups(), |rows| !rows.is_empty()).await;
+    let backups = until(async || yba.backups(), |rows| !rows.is_empty()).await;
     let task = yba.tasks().remove(0).id;
     yba.finish_task(&task, yba_client::simulator::Outcome::Success);
     yba.set_backup_state(&backups[0].id, yba_client::BackupState::Failed);
