@@ -48,6 +48,9 @@ impl World {
             }
             universe.lock = Some(Lock { task: id.clone(), task_type });
         }
+        if let Some(text) = self.refusal_of_the_thread(id) {
+            return self.end(id, &Outcome::failure_without_row(text), at);
+        }
         let row_delay = self.settings.row_delay;
         let Some(task) = self.data.tasks.get_mut(id) else { return };
         task.state = TaskState::Running;
@@ -63,6 +66,17 @@ impl World {
         if !never {
             self.schedule(at + duration, Event::Ends(id.clone(), life));
         }
+    }
+
+    /// What YBA checks again, or only then, once the task runs.
+    fn refusal_of_the_thread(&self, id: &TaskId) -> Option<String> {
+        let order = self.data.tasks.get(id)?.work.backup()?;
+        let universe = self.data.universes.get(&order.universe)?;
+        if universe.paused {
+            return Some(format!("Universe {} is currently paused", universe.id));
+        }
+        let active = self.data.configs.get(&order.config).is_some_and(|config| config.active);
+        (!active).then(|| "Storage config cannot be used as it is not in Active state".to_owned())
     }
 
     pub(super) fn make_row(&mut self, id: &TaskId, at: Instant) {

@@ -353,3 +353,21 @@ async fn a_hanging_backup_ends_when_the_test_says_so() {
     assert_eq!(client.tasks().get(&accepted.task).await.unwrap().status, TaskState::Failure);
     assert_eq!(yba.count(Endpoint::CreateBackup), 1);
 }
+
+#[tokio::test]
+async fn what_the_call_does_not_check_the_task_does() {
+    let yba = still().await;
+    let client = yba.client();
+    yba.set_paused(&yba.universe(), true);
+    let paused = start(&client, &full(&yba)).await.unwrap();
+    assert_eq!(client.tasks().get(&paused.task).await.unwrap().status, TaskState::Failure);
+    yba.set_paused(&yba.universe(), false);
+
+    yba.set_start_delay(MINUTE);
+    let retired = start(&client, &full(&yba)).await.unwrap();
+    yba.retire_storage_config(&yba.storage_config());
+    yba.advance(MINUTE);
+    let failed = client.tasks().failed_subtasks(&retired.task).await.unwrap();
+    assert!(failed[0].error_string.as_ref().unwrap().contains("not in Active state"));
+    assert!(yba.backups().is_empty());
+}

@@ -4,6 +4,7 @@ mod description;
 mod faults;
 mod leader;
 mod lifecycle;
+mod limits;
 mod resources;
 mod wait;
 
