@@ -123,7 +123,7 @@ fn without_percent() -> ProgressStyle {
 }
 
 fn with_percent() -> ProgressStyle {
-    style("  {spinner} {prefix:<9}  {elapsed_precise}  {bar:30} {pos:>3} % of YBA's subtasks")
+    style("  {spinner} {prefix:<9}  {elapsed_precise}  {bar:20} {pos:>3} % of YBA's subtasks")
 }
 
 fn style(template: &str) -> ProgressStyle {

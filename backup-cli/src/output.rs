@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use crate::words;
 
+/// The column of a list that may be broken into lines.
+const CATEGORY: usize = 2;
+
 /// A terminal narrower than this gets fewer columns.
 const WIDE: u16 = 120;
 
@@ -125,7 +128,8 @@ fn facts(record: &BackupRecord, zone: Tz) -> Vec<(&'static str, String)> {
     let mut facts = vec![
         ("Batch", record.batch.to_string()),
         ("Status", status(record)),
-        ("Category", format!("{} (target {}, {})", record.category, record.target, record.slot)),
+        ("Category", record.category.clone()),
+        ("Target", format!("{} on {}", record.target, record.slot)),
         ("Business date", record.business_date.to_string()),
         ("Requested", format!("{}, {}", instant(record.created_at), record.mode.as_str().to_lowercase())),
     ];
@@ -210,9 +214,9 @@ pub(crate) fn table(records: &[BackupRecord], zone: Tz, now: DateTime<Utc>, widt
             ],
         ));
     }
-    if let Some(ids) = table.column_mut(0) {
-        // To be copied, so never cut in two.
-        ids.set_constraint(ColumnConstraint::ContentWidth);
+    // Ids are there to be copied; of all columns the category suffers a break best.
+    for column in (0..table.column_count()).filter(|column| *column != CATEGORY) {
+        keep_whole(&mut table, column);
     }
     paint_table(&text_of(table), records)
 }
@@ -222,22 +226,17 @@ fn row(is_wide: bool, cells: [&str; 8]) -> Row {
     Row::from(cells.into_iter().take(if is_wide { 8 } else { 5 }).map(str::to_owned).collect::<Vec<_>>())
 }
 
-/// Colours the header, and the word for the status in the line that each batch begins with.
+/// Colours the word for the status, in the line that each batch begins with.
 fn paint_table(table: &str, records: &[BackupRecord]) -> String {
     let mut records = records.iter().peekable();
-    let paint = |(number, line): (usize, &str)| {
-        if number == 0 {
-            return line.bold().to_string();
+    let paint = |line: &str| match records.next_if(|record| line.starts_with(record.batch.as_str())) {
+        Some(record) => {
+            let word = words::standing(record);
+            line.replacen(&format!(" {word}"), &format!(" {}", painted(word, record)), 1)
         }
-        match records.next_if(|record| line.starts_with(record.batch.as_str())) {
-            Some(record) => {
-                let word = words::standing(record);
-                line.replacen(&format!(" {word}"), &format!(" {}", painted(word, record)), 1)
-            }
-            None => line.to_owned(),
-        }
+        None => line.to_owned(),
     };
-    table.lines().enumerate().map(paint).collect::<Vec<_>>().join("\n")
+    table.lines().map(paint).collect::<Vec<_>>().join("\n")
 }
 
 /// Columns without lines; wrapped to the terminal, where there is one.
@@ -250,16 +249,49 @@ pub(crate) fn plain_table(width: Option<u16>) -> Table {
     table
 }
 
-/// The text of a table, from its first column on.
+/// Lets a column never be broken into lines.
+pub(crate) fn keep_whole(table: &mut Table, column: usize) {
+    if let Some(column) = table.column_mut(column) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+}
+
+/// The text of a table, from its first column on, with a bold header.
 pub(crate) fn text_of(mut table: Table) -> String {
     let last = table.column_count().saturating_sub(1);
     for (number, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if number == last { 0 } else { 2 }));
     }
-    table.trim_fmt()
+    let text = table.trim_fmt();
+    match text.split_once('\n') {
+        Some((header, rows)) if table.header().is_some() => format!("{}\n{rows}", header.bold()),
+        _ => text,
+    }
 }
 
 /// A text in one line: YBA's have line breaks.
 pub(crate) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use backup_core::{BackupCommand, BackupRequest, BackupTarget, Clock as _, SystemClock};
+
+    use super::*;
+
+    #[test]
+    fn a_list_fits_80_columns_and_keeps_its_ids_whole() {
+        let request = BackupRequest::new("HWA_EPR_DB_BACKUP_FULL", "20250325");
+        let command = BackupCommand::try_from(request).unwrap();
+        let now = SystemClock::new().now();
+        let record = BackupRecord::new(&command, &BackupTarget::new("db1", "yba", "u", "s"), now);
+        let text =
+            anstream::adapter::strip_str(&table(std::slice::from_ref(&record), Tz::UTC, now, Some(80)))
+                .to_string();
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        assert!(text.contains(record.batch.as_str()) && text.contains("2025-03-25"), "{text}");
+        let piped = anstream::adapter::strip_str(&table(&[record], Tz::UTC, now, None)).to_string();
+        assert_eq!(piped.lines().count(), 2, "{piped}");
+    }
 }

@@ -73,9 +73,21 @@ impl Printer {
         }
     }
 
+    /// Says a longer sentence, broken into lines where somebody watches.
+    pub(crate) fn tell(&self, text: &str) {
+        if self.is_watched() {
+            self.say(wrapped(text, talk_width(), 0));
+        } else {
+            self.say(text);
+        }
+    }
+
     /// Says that something is not as it should be.
     pub(crate) fn warn(&self, text: impl Display) {
-        self.say(format_args!("{} {text}", "warning:".yellow().bold()));
+        let text = text.to_string();
+        let word = "warning:";
+        let text = if self.is_watched() { wrapped(&text, talk_width() - word.len(), 2) } else { text };
+        self.say(format_args!("{} {text}", word.yellow().bold()));
     }
 
     /// Says what went wrong, whoever listens.

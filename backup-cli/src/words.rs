@@ -16,14 +16,14 @@ pub(crate) fn time_of_day(at: DateTime<Utc>, zone: Tz) -> String {
     at.with_timezone(&zone).format("%H:%M:%S").to_string()
 }
 
-/// `0.4 s`, `14 s`, `2 min 14 s`, `1 h 05 min`.
+/// `0.4 s`, `14 s`, `2m 14s`, `1h 05m`.
 pub(crate) fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
         0..10 => format!("{:.1} s", duration.as_secs_f64()),
         10..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+        60..3600 => format!("{}m {:02}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {:02}m", seconds / 3600, seconds / 60 % 60),
     }
 }
 
@@ -65,13 +65,9 @@ mod tests {
 
     #[test]
     fn durations_are_short_and_have_units() {
-        for (millis, text) in [
-            (380, "0.4 s"),
-            (14_200, "14 s"),
-            (134_000, "2 min 14 s"),
-            (3_900_000, "1 h 05 min"),
-            (0, "0.0 s"),
-        ] {
+        for (millis, text) in
+            [(380, "0.4 s"), (14_200, "14 s"), (134_000, "2m 14s"), (3_900_000, "1h 05m"), (0, "0.0 s")]
+        {
             assert_eq!(duration(Duration::from_millis(millis)), text);
         }
     }

@@ -10,7 +10,7 @@ use yba_client::{Leadership, YbaClient};
 use crate::cli::ConfigCheckArgs;
 use crate::context::Context;
 use crate::diagnostics::Exit;
-use crate::output::{plain_table, text_of};
+use crate::output::{keep_whole, plain_table, text_of};
 use crate::printer::{Printer, table_width};
 
 /// The answer, as programs read it.
@@ -83,6 +83,7 @@ fn print(printer: &Printer, report: &Report<'_>) -> Result<()> {
     for row in report.settings {
         table.add_row([row.key.as_str(), row.value.as_str(), &row.origin.to_string()]);
     }
+    keep_whole(&mut table, 0);
     printer.result(text_of(table))?;
     printer.result(format_args!("\n{}", targets(report)))?;
     if let Some(checks) = &report.online {

@@ -23,35 +23,38 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<Exit> {
     let outcome = submit_and_follow(context, &app, &settings, &signals, args).await;
     // Finishes the step under way, and leaves what is open to whoever takes it up.
     app.orchestrator.shutdown().await;
-    let Some((record, stop)) = outcome? else { return Ok(Exit::Stopped(Signal::Interrupt)) };
+    let (record, stop) = match outcome? {
+        Ok(followed) => followed,
+        Err(signal) => return Ok(Exit::Stopped(signal)),
+    };
     // The step under way may have changed it.
     let record = app.orchestrator.find(&record.batch).await.unwrap_or(record);
     conclude(context, &record, stop, zone(&settings))
 }
 
-/// `None`: stopped before anything was recorded for certain.
+/// `Err` inside: stopped before anything was recorded for certain.
 async fn submit_and_follow(
     context: &Context,
     app: &App,
     settings: &Settings,
     signals: &Signals,
     args: RunArgs,
-) -> Result<Option<(BackupRecord, Stop)>> {
+) -> Result<Result<(BackupRecord, Stop), Signal>> {
     let until = args.timeout.map(|timeout| Instant::now() + timeout);
     let no_wait = args.no_wait;
     let record = tokio::select! {
         biased;
-        _ = signals.first() => {
+        signal = signals.first() => {
             let list = context.command("list --status in-progress");
-            context.printer.say(format_args!("Stopped before the request was surely recorded; `{list}` shows it if it was."));
-            return Ok(None);
+            context.printer.tell(&format!("Stopped before the request was surely recorded; `{list}` shows it if it was."));
+            return Ok(Err(signal));
         }
         record = app.orchestrator.submit(request(args, zone(settings))) => record?,
     };
     let follow = Follow { orchestrator: &app.orchestrator, printer: &context.printer, signals, until };
     let is_there = |record: &BackupRecord| record.is_done() || no_wait && is_accepted(record);
     let mut live = Live::new(&context.printer, zone(settings));
-    follow.to(record, is_there, &mut live).await.map(Some)
+    follow.to(record, is_there, &mut live).await.map(Ok)
 }
 
 fn request(args: RunArgs, zone: Tz) -> BackupRequest {
@@ -79,7 +82,8 @@ pub(crate) fn conclude(context: &Context, record: &BackupRecord, stop: Stop, zon
             Stop::TimedOut => "Stopped following: the time is up",
             Stop::Signalled(_) => "Stopped following",
         };
-        context.printer.say(format_args!("\n{how}. {}", words::what_goes_on(record)));
+        context.printer.say("");
+        context.printer.tell(&format!("{how}. {}", words::what_goes_on(record)));
         context.say_what_to_do(&record.batch);
     }
     show(context, record, zone)?;

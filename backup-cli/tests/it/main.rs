@@ -3,6 +3,7 @@
 
 mod config;
 mod demo;
+mod documented;
 mod help;
 mod listing;
 mod postgres;

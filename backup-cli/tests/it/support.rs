@@ -146,6 +146,12 @@ pub(crate) fn program(folder: &Path) -> Process {
     process
 }
 
+/// What the program prints about itself.
+pub(crate) fn help(args: &[&str]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    Ran::from(program(folder.path()).args(args).output().unwrap()).must_exit(0).stdout
+}
+
 /// What a run of the program left.
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
