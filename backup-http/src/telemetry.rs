@@ -4,11 +4,15 @@ use std::time::Instant;
 
 use axum::{
     extract::{MatchedPath, Request},
-    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode},
+    http::{HeaderMap, HeaderName, HeaderValue, Method},
     middleware::Next,
     response::Response,
 };
-use tracing::{Instrument, field::Empty};
+use backup_core::BackupRecord;
+use tracing::{
+    Instrument,
+    field::{Empty, display},
+};
 use uuid::Uuid;
 
 use crate::{meters::HTTP_REQUESTS, wire::shown};
@@ -56,6 +60,19 @@ fn trace_id(headers: &HeaderMap) -> Option<&str> {
     }
 }
 
+/// The batch that an answer is about: whoever joined it shows in the log too. It travels as an extension of the answer.
+#[derive(Clone, Debug)]
+pub(crate) struct About {
+    batch: String,
+    business_date: String,
+}
+
+impl From<&BackupRecord> for About {
+    fn from(record: &BackupRecord) -> Self {
+        Self { batch: record.batch.to_string(), business_date: record.business_date.to_string() }
+    }
+}
+
 /// Gives the request its id and its span, and says afterwards how it went.
 pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let id = RequestId::read(request.headers());
@@ -74,7 +91,7 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, elapsed) = (response.status(), started.elapsed());
-    span.in_scope(|| log(route, status, elapsed.as_secs_f64()));
+    span.in_scope(|| log(route, &response, elapsed.as_secs_f64()));
     metrics::histogram!(
         HTTP_REQUESTS,
         "method" => method, "uri" => route.to_owned(), "status" => status.as_u16().to_string(),
@@ -87,12 +104,15 @@ pub(crate) async fn observe(mut request: Request, next: Next) -> Response {
 }
 
 /// Probes and scrapes come every few seconds and say nothing.
-fn log(route: &str, status: StatusCode, elapsed_seconds: f64) {
-    let status = status.as_u16();
+fn log(route: &str, response: &Response, elapsed_seconds: f64) {
+    let status = response.status().as_u16();
+    let about = response.extensions().get::<About>();
+    let batch_id = about.map(|about| display(&about.batch));
+    let business_date = about.map(|about| display(&about.business_date));
     if route.contains("/actuator") {
         tracing::debug!(status, elapsed_seconds, "answered");
     } else {
-        tracing::info!(status, elapsed_seconds, "answered");
+        tracing::info!(status, elapsed_seconds, batch_id, business_date, "answered");
     }
 }
 

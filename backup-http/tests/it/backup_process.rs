@@ -188,6 +188,10 @@ async fn a_batch_in_progress_is_joined() {
     assert_eq!(joined.gist(), "200 COMPLETED -");
     assert_eq!(joined.batch(), first.batch());
     assert_eq!(yba.count(Endpoint::CreateBackup), 1);
+    let id = joined.header("x-request-id").unwrap();
+    let logs = logs();
+    let line = logs.lines().find(|line| line.contains(id) && line.contains("answered")).expect("a line");
+    assert!(line.contains(&format!("batch_id={}", first.batch())), "{line}");
 }
 
 #[tokio::test]

@@ -270,3 +270,32 @@ async fn a_second_signal_ends_it_at_once() {
     assert_eq!(status.code(), Some(1));
     assert!(errors.contains("told to stop twice"), "{errors}");
 }
+
+/// The environment of the original, and no file at all.
+#[tokio::test]
+async fn the_original_s_environment_variables_are_enough() {
+    let folder = tempfile::tempdir().unwrap();
+    let yba = known_yba().await;
+    let url = format!("{}/api/v1/customers/{}/backups", yba.url(), yba.customer());
+    let mut command = command(folder.path());
+    command
+        .env("YBA_FULL_BACKUP_URL", url)
+        .env("YBA_API_TOKEN", YBA_TOKEN)
+        .env("YBA_UNIVERSE_UUID", yba.universe().as_str())
+        .env("YBA_STORAGE_CONFIG_UUID", yba.storage_config().as_str())
+        .env("APP_ENV", "test")
+        .env("APPLICATION_NAME", "epricing-backup")
+        .env("SERVER_PORT", "0")
+        .env("LOGGING_FORMAT", "json");
+    let service = Service::start(&mut command).await;
+    let call = http_client().post(format!("{}/backupProcess", service.url)).body(ask("db1").to_string());
+    let reply = read(call.send().await.unwrap()).await;
+    assert_eq!(reply.gist(), "200 COMPLETED -", "{reply:?}");
+    let info = read(http_client().get(format!("{}/actuator/info", service.url)).send().await.unwrap()).await;
+    assert_eq!(info.json()["app"]["name"], "epricing-backup");
+    let initiated = format!("{}/actuator/metrics/backup.initiated.count", service.url);
+    let initiated = read(http_client().get(initiated).send().await.unwrap()).await;
+    assert_eq!(initiated.json()["measurements"][0]["value"], 1.0, "{initiated:?}");
+    service.signal("TERM");
+    assert_eq!(service.end().await.0.code(), Some(0));
+}
