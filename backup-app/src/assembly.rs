@@ -9,11 +9,10 @@ use backup_core::{
 };
 use backup_store::{ConnectError, PoolConfig, RetryPolicy, StoreConfig, StoreEvent};
 use secrecy::{ExposeSecret, SecretString};
-use yba_client::YbaClient;
+use yba_client::{CallReport, CircuitBreaker, YbaClient};
 
 use crate::settings::{
-    Connection, DatasourceSettings, InstanceSettings, OrchestratorSettings, Settings, TargetSettings,
-    TargetState, YbaSettings,
+    Connection, DatasourceSettings, InstanceSettings, Settings, TargetSettings, TargetState, YbaSettings,
 };
 
 /// What an orchestrator is started for.
@@ -104,7 +103,7 @@ impl App {
             .store(store)
             .strategy(FullBackup::new(yba.clone()))
             .strategy(IncrementalBackup::new(yba.clone()))
-            .settings(orchestrator_settings(&settings.orchestrator, role));
+            .settings(orchestrator_settings(&settings, role));
         for target in &settings.targets {
             if let TargetState::HalfSet { missing } = &target.state {
                 tracing::error!(
@@ -148,6 +147,7 @@ fn store_config(settings: &DatasourceSettings, application_name: &str) -> StoreC
     config.retry = RetryPolicy {
         connection_tries: retry.max_attempts,
         first_delay: retry.initial_delay,
+        multiplier: retry.multiplier,
         max_delay: retry.max_delay,
         ..RetryPolicy::default()
     };
@@ -191,8 +191,10 @@ fn address(settings: &DatasourceSettings, application_name: &str) -> String {
     address
 }
 
-fn orchestrator_settings(settings: &OrchestratorSettings, role: Role) -> backup_core::Settings {
+fn orchestrator_settings(settings: &Settings, role: Role) -> backup_core::Settings {
     let mut core = backup_core::Settings::default();
+    core.concurrency_per_instance = settings.yba.max_concurrent_calls as usize;
+    let settings = &settings.orchestrator;
     core.lease = settings.lease;
     core.settle_time = settings.settle_time;
     core.poll_first = settings.poll_first;
@@ -298,6 +300,12 @@ fn client(
             max_attempts: yba.max_retry_attempts,
             ..yba_client::RetryPolicy::default()
         });
+    builder = builder
+        .max_concurrent_requests(
+            instance.map_or(yba.max_concurrent_calls, |i| i.max_concurrent_calls) as usize
+        )
+        .circuit_breaker(CircuitBreaker::default())
+        .on_call(count_call);
     if let Some(path) =
         instance.map_or(yba.ca_certificate.as_ref(), |instance| instance.ca_certificate.as_ref())
     {
@@ -313,6 +321,12 @@ fn client(
         builder = builder.danger_accept_any_certificate();
     }
     builder.build().map_err(|source| StartError::Instance { name: name.to_owned(), source: Box::new(source) })
+}
+
+fn count_call(call: &CallReport) {
+    let status = call.status.map_or_else(|| "none".to_owned(), |status| status.to_string());
+    metrics::histogram!("yba_api_request_duration_seconds", "operation" => call.operation, "status" => status)
+        .record(call.elapsed.as_secs_f64());
 }
 
 /// Scheme, host and port.

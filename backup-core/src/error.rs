@@ -50,9 +50,9 @@ impl Error {
             Self::Resolve(ResolveError::NotConfigured { .. }) => Some(
                 "set what is missing and restart; `backup-cli config check` shows every setting and where it comes from",
             ),
-            Self::Store(error) if error.is_transient() => {
-                Some("nothing was started; send the same request again with the same Idempotency-Key")
-            }
+            Self::Store(error) if error.is_transient() => Some(
+                "whether the request was recorded is not known; send it again with the same Idempotency-Key",
+            ),
             _ => None,
         }
     }

@@ -264,17 +264,26 @@ impl Orchestrator {
         command: &BackupCommand,
     ) -> Result<Created, Error> {
         let path = &self.inner.path;
+        let planned = record.clone();
         // Over what this replica can follow, it is recorded as it is: for whoever has room.
         if path.leases.len() < path.settings.max_in_flight {
             let prepared = path.prepare(&mut record, target).await;
             prepared.map_err(|illegal| Error::Internal(illegal.to_string()))?;
         }
-        let created = if again {
-            path.store.reopen(&record, path.hold()).await
-        } else {
-            path.store.create(&record, command.idempotency_key(), path.hold()).await
-        };
-        Ok(created?)
+        if !again {
+            return Ok(path.store.create(&record, command.idempotency_key(), path.hold()).await?);
+        }
+        if !matches!(record.phase, Phase::Running | Phase::Done) {
+            return Ok(path.store.reopen(&record, path.hold()).await?);
+        }
+        // What a lost attempt started was found, or there is nothing to post: opened first, and then a step as any other.
+        match path.store.reopen(&planned, path.hold()).await? {
+            Created::New { lease: Some(lease), .. } => {
+                path.store.save(&lease, &record, Phase::Planned, Duration::ZERO).await?;
+                Ok(Created::New { lease: (!record.is_done()).then_some(lease), record })
+            }
+            other => Ok(other),
+        }
     }
 
     /// Hands a recorded batch over to the background. Without a lease there is nothing to do here: it is over, or it

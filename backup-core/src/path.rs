@@ -25,7 +25,7 @@ use crate::{
     judge::{Verdict, judge},
     lease::{LeaseBook, LeaseState},
     pace,
-    record::{BackupRecord, IllegalTransition},
+    record::{Attempt, BackupRecord, IllegalTransition},
     settings::Settings,
     state::Phase,
     store::{Claimed, Hold, Lease, Saved, StoreError, TrackingStore},
@@ -285,8 +285,9 @@ impl Path {
     /// Nothing was found: the next attempt, or the end.
     async fn again(&self, held: &mut Held) -> Next {
         let now = self.clock.now();
-        let attempts =
-            held.record.attempts.iter().filter(|attempt| attempt.at >= held.record.started_at).count();
+        // Those of this run whose answers were lost; one that was answered, if only by "busy", does not count.
+        let of_this_run = |attempt: &&Attempt| attempt.at >= held.record.started_at;
+        let attempts = held.record.open_attempts().iter().filter(of_this_run).count();
         if held.lease_state.cancel_requested() {
             let failure = Failure::new(ErrorCode::Cancelled, "cancelled; YBA has no task of any attempt");
             return self.end(held, failure).await;

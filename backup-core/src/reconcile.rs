@@ -39,7 +39,7 @@ pub(crate) fn span(record: &BackupRecord, request_id: Option<String>) -> Span {
         batch_id = %record.batch,
         business_date = %record.business_date,
         request_id,
-        target = %record.target,
+        backup_target = %record.target,
     )
 }
 

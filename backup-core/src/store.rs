@@ -49,7 +49,8 @@ pub trait TrackingStore: Send + Sync + 'static {
         hold: Hold,
     ) -> Result<Created, StoreError>;
 
-    /// Opens a failed batch again: writes `record` in place of what is there, in any open phase.
+    /// Opens a failed batch again: writes `record` in place of what is there, in [`Phase::Planned`], [`Phase::Waiting`] or
+    /// [`Phase::Submitting`].
     ///
     /// # Errors
     ///

@@ -92,14 +92,16 @@ impl Default for PoolConfig {
 }
 
 /// How often and how patiently database work is repeated.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RetryPolicy {
     /// Tries of a transaction that lost against another, at 5 to 200 ms with full jitter.
     pub contention_tries: u32,
     /// Tries over lost connections, the first at start included.
     pub connection_tries: u32,
-    /// The pause after the first lost connection; it doubles.
+    /// The pause after the first lost connection.
     pub first_delay: Duration,
+    /// How many times longer each next pause is.
+    pub multiplier: f64,
     /// The longest pause.
     pub max_delay: Duration,
 }
@@ -107,8 +109,9 @@ pub struct RetryPolicy {
 impl RetryPolicy {
     /// The pause after this many lost connections.
     pub(crate) fn pause(&self, tries: u32) -> Duration {
-        let factor = 2_u32.saturating_pow(tries.saturating_sub(1));
-        self.first_delay.saturating_mul(factor).min(self.max_delay)
+        let factor = self.multiplier.powi(i32::try_from(tries.saturating_sub(1)).unwrap_or(i32::MAX));
+        let grown = self.first_delay.as_secs_f64() * factor;
+        Duration::try_from_secs_f64(grown).unwrap_or(self.max_delay).min(self.max_delay)
     }
 }
 
@@ -118,6 +121,7 @@ impl Default for RetryPolicy {
             contention_tries: 10,
             connection_tries: 3,
             first_delay: Duration::from_secs(1),
+            multiplier: 2.0,
             max_delay: Duration::from_secs(10),
         }
     }

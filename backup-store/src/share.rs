@@ -23,6 +23,8 @@ pub(crate) enum Answer<O> {
     Done(O),
     /// Not written with the others, or nobody knows: to be tried alone, where its own case is looked at.
     Alone(Repeat),
+    /// The database was waited for in vain, and would be again.
+    Unavailable(String),
 }
 
 /// An item that can be written together with others.
@@ -177,7 +179,7 @@ mod tests {
             asked.push(tokio::spawn(async move {
                 match share.ask(Number(number)).await {
                     Answer::Done(answer) => answer,
-                    Answer::Alone(_) => panic!("everything is written"),
+                    _ => panic!("everything is written"),
                 }
             }));
             tokio::task::yield_now().await;

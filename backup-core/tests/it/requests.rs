@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use backup_core::{
     BackupRequest, BackupTarget, Error, ErrorCode, Failure, Phase, TrackerStatus,
-    strategy::{Observation, Start, TaskView},
+    strategy::{Found, Observation, PlanError, Start, TaskView},
     testing::{ScriptedStrategy, fixtures},
 };
 
@@ -183,4 +183,50 @@ async fn a_batch_whose_target_was_renamed_stays_open_and_says_so() {
     let _second = world.replica();
     world.pass(Duration::from_secs(300)).await;
     assert_eq!(world.record(&batch).phase, Phase::Running);
+}
+
+#[tokio::test]
+async fn a_rerun_that_is_refused_again_stays_failed() {
+    let refused = || Err(PlanError::Refused(Failure::new(ErrorCode::NoBaseBackup, "no base")));
+    let world = World::new(ScriptedStrategy::new().then_plan(refused()).then_plan(refused()));
+    let orchestrator = world.replica();
+    let batch = orchestrator.submit(request()).await.unwrap().batch;
+    let again = orchestrator.submit(request().with_batch(batch.as_str())).await.unwrap();
+    assert_eq!((again.batch.clone(), again.status()), (batch.clone(), TrackerStatus::Failed));
+    assert_eq!(world.record(&batch).failure.unwrap().code, ErrorCode::NoBaseBackup);
+    assert_eq!(world.store.exceptions().len(), 2, "every failure leaves an exception");
+    assert_eq!(orchestrator.in_flight(), 0);
+
+    let third = orchestrator.submit(request().with_batch(batch.as_str())).await.unwrap();
+    assert_eq!(world.end_of(&third.batch).await.status(), TrackerStatus::Success);
+}
+
+#[tokio::test]
+async fn a_rerun_adopts_what_a_lost_attempt_started_after_all() {
+    let undecidable = || Ok(Found::Undecidable("t1".into()));
+    let lost = ScriptedStrategy::new().then_start(Start::Unknown { cause: "reset".into() });
+    let world = World::new((0..60).fold(lost, |yba, _| yba.then_find(undecidable())));
+    let orchestrator = world.replica();
+    let batch = orchestrator.submit(request()).await.unwrap().batch;
+    assert_eq!(world.end_of(&batch).await.failure.unwrap().code, ErrorCode::TaskLost);
+
+    let found = ScriptedStrategy::new().then_find(Ok(Found::Task("task-1".into())));
+    let second = world.replica_with(found.clone());
+    let again = second.submit(request().with_batch(batch.as_str())).await.unwrap();
+    assert_eq!(again.phase, Phase::Running);
+    let record = world.end_of(&batch).await;
+    assert_eq!((record.status(), record.task), (TrackerStatus::Success, Some("task-1".into())));
+    assert!(found.posted().is_empty(), "nothing was posted again");
+}
+
+#[tokio::test]
+async fn attempts_that_were_answered_busy_do_not_count_as_lost() {
+    let busy = || Start::Busy { text: "locked".into() };
+    let yba = (0..8).fold(ScriptedStrategy::new(), |yba, _| yba.then_start(busy()));
+    let world = World::new(yba.then_start(Start::Unknown { cause: "reset".into() }));
+    let orchestrator = world.replica();
+    let batch = orchestrator.submit(request()).await.unwrap().batch;
+    let record = world.end_of(&batch).await;
+    assert_eq!(record.status(), TrackerStatus::Success);
+    assert_eq!(record.attempts.len(), 10);
 }

@@ -18,10 +18,10 @@ macro_rules! claim_candidates {
     ($candidates:literal) => {
         select_records!(
             concat!(
-                "WITH candidate AS MATERIALIZED (",
+                "WITH candidate AS (",
                 $candidates,
                 "),
-                locked AS MATERIALIZED (
+                locked AS (
                     SELECT
                         work.batch_id,
                         work.due_at

@@ -59,7 +59,7 @@ pub(super) async fn insert(
     let queued_note = new.first().and_then(|new| note(&queued(new.record)));
     let rows = sqlx::query(
         "
-        WITH input AS MATERIALIZED (
+        WITH input AS (
             SELECT
                 input.batch_id,
                 input.business_date,
@@ -259,7 +259,7 @@ pub(super) async fn insert(
             ON CONFLICT (slot) DO NOTHING
             RETURNING batch_id
         ),
-        written AS MATERIALIZED (
+        written AS (
             SELECT
                 input.batch_id,
                 input.holds_slot AND slotted.batch_id IS NULL AS is_queued

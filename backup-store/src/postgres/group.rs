@@ -13,11 +13,12 @@ use backup_core::{
 use super::{
     Access,
     create::{self, New},
+    judge::judge,
     save::{self, Step},
 };
 use crate::{
     outcome::created,
-    replay::{Repeat, TryError},
+    replay::{Repeat, TryError, Verdict},
     share::{Answer, Item, Share},
 };
 
@@ -136,5 +137,11 @@ async fn update(access: &Access, advances: &[Advance]) -> Result<Vec<bool>, TryE
 /// Each alone: the error may be of one of them, and what was committed is not known.
 fn alone<O>(error: &TryError, items: usize) -> Vec<Answer<O>> {
     tracing::debug!(error = ?error, items, "a group was not written together");
-    (0..items).map(|_| Answer::Alone(Repeat::Possible)).collect()
+    let answer = || match error {
+        TryError::Database(error) if judge(error) == Verdict::TimedOut => {
+            Answer::Unavailable(error.to_string())
+        }
+        _ => Answer::Alone(Repeat::Possible),
+    };
+    (0..items).map(|_| answer()).collect()
 }

@@ -63,7 +63,7 @@ pub(super) async fn reopen(
             ON CONFLICT (slot) DO NOTHING
             RETURNING batch_id
         ),
-        written AS MATERIALIZED (
+        written AS (
             SELECT
                 tracked.batch_id,
                 $10 AND slotted.batch_id IS NULL AS is_queued

@@ -85,7 +85,7 @@ pub(super) async fn update(
     let failure = |step: &Step<'_>| step.record.failure.clone();
     let rows = sqlx::query(
         "
-        WITH input AS MATERIALIZED (
+        WITH input AS (
             SELECT
                 input.batch_id,
                 input.business_date,
@@ -204,7 +204,7 @@ pub(super) async fn update(
                 place
             )
         ),
-        entering AS MATERIALIZED (
+        entering AS (
             SELECT
                 work.batch_id,
                 work.slot

@@ -40,6 +40,7 @@ impl TrackingStore for PostgresStore {
         let earlier = match self.creates.ask(Creation::new(&record, key, hold)).await {
             Answer::Done(created) => return Ok(created),
             Answer::Alone(repeat) => repeat,
+            Answer::Unavailable(cause) => return Err(unavailable("create", cause)),
         };
         let new = &New { record: &record, key, hold };
         let attempt = |repeat: Repeat| async move {
@@ -70,8 +71,10 @@ impl TrackingStore for PostgresStore {
     ) -> Result<Saved, StoreError> {
         let record = clean::record(record);
         let together = Advance::new(lease, &record, from, retry_in);
-        if let Answer::Done(saved) = self.saves.ask(together).await {
-            return Ok(saved);
+        match self.saves.ask(together).await {
+            Answer::Done(saved) => return Ok(saved),
+            Answer::Alone(_) => {}
+            Answer::Unavailable(cause) => return Err(unavailable("save", cause)),
         }
         let step = &Step { lease, record: &record, from, retry_in };
         let attempt = |_| async move {
@@ -230,4 +233,8 @@ async fn check(connection: &mut PgConnection) -> Result<(), TryError> {
     .fetch_one(connection)
     .await?;
     if row.try_get("is_writable")? { Ok(()) } else { Err(read_only("check").into()) }
+}
+
+fn unavailable(operation: &'static str, cause: String) -> StoreError {
+    StoreError::Unavailable { operation, source: cause.into() }
 }

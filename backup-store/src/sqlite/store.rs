@@ -37,6 +37,7 @@ impl TrackingStore for SqliteStore {
             Answer::Done(Written::Created(created)) => return Ok(*created),
             Answer::Done(Written::Saved(_)) => Repeat::Possible,
             Answer::Alone(repeat) => repeat,
+            Answer::Unavailable(_) => Repeat::Possible,
         };
         let attempt = |repeat: Repeat| async move {
             let mut transaction = self.begin("create").await?;
