@@ -110,7 +110,8 @@ fn backoff(policy: &RetryPolicy, attempt: u32, jitter: f64) -> Duration {
     let doublings = attempt.saturating_sub(1).min(31);
     let ceiling = policy.base_delay.saturating_mul(1 << doublings).min(policy.max_delay);
     let share = if jitter.is_finite() { jitter.clamp(0.0, 1.0) } else { 1.0 };
-    Duration::try_from_secs_f64(ceiling.as_secs_f64() * share).unwrap_or(ceiling)
+    // The product of floats may come out a nanosecond above the ceiling.
+    Duration::try_from_secs_f64(ceiling.as_secs_f64() * share).map_or(ceiling, |delay| delay.min(ceiling))
 }
 
 fn is_transient(outcome: Outcome) -> bool {

@@ -109,6 +109,22 @@ fn delays_double_up_to_the_longest() {
 }
 
 #[test]
+fn the_longest_delay_is_kept_to_the_nanosecond() {
+    let policy = RetryPolicy {
+        max_attempts: 100,
+        base_delay: Duration::from_millis(1_195_408_404),
+        max_delay: Duration::from_millis(5_424_011_598_908_855),
+        budget: Duration::MAX,
+    };
+    for attempt in 1..60 {
+        let decision = decide(lost(), Idempotency::Safe, &policy, attempt, Duration::ZERO, 1.0);
+        assert!(matches!(decision, Decision::After(delay) if delay <= policy.max_delay), "{attempt}");
+    }
+    let endless = RetryPolicy { base_delay: Duration::MAX, max_delay: Duration::MAX, ..policy };
+    decide(lost(), Idempotency::Safe, &endless, 1, Duration::MAX, 1.0);
+}
+
+#[test]
 fn what_is_transient_and_what_is_not() {
     let policy = RetryPolicy::default();
     let again =
