@@ -8,6 +8,7 @@ mod batches;
 mod binary;
 mod connections;
 mod documentation;
+mod kill;
 mod secrets;
 mod shutdown;
 mod support;
