@@ -113,7 +113,7 @@ impl YbaClient {
             operation = request.operation,
             method = %request.method,
             path = request.template,
-            request_id = request.id.as_ref().map(RequestId::as_str),
+            x_request_id = request.id.as_ref().map(RequestId::as_str),
             status = tracing::field::Empty,
             attempts = tracing::field::Empty,
             elapsed_ms = tracing::field::Empty,

@@ -268,7 +268,7 @@ impl Failure {
     }
 
     pub(crate) fn decode(status: StatusCode, error: impl fmt::Display) -> Self {
-        let text = cut(&error.to_string(), TEXT_LIMIT).to_owned();
+        let text = cut(&without_quotations(&error.to_string()), TEXT_LIMIT).to_owned();
         Self { kind: ErrorKind::Decode, status: Some(status), retry_after: None, text, source: None }
     }
 
@@ -386,6 +386,16 @@ fn html_title(page: &str) -> String {
         }
     }
     "(an HTML page)".to_owned()
+}
+
+/// A parser's complaint without the piece of the body that it quotes.
+fn without_quotations(complaint: &str) -> String {
+    match (complaint.find('"'), complaint.rfind('"')) {
+        (Some(first), Some(last)) if first < last => {
+            format!("{}...{}", &complaint[..=first], &complaint[last..])
+        }
+        _ => complaint.to_owned(),
+    }
 }
 
 /// The longest prefix of at most `limit` bytes.

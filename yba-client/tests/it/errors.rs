@@ -148,6 +148,16 @@ async fn a_closed_port_was_not_reached() {
 }
 
 #[tokio::test]
+async fn a_complaint_about_an_answer_does_not_quote_it() {
+    let answer = json!({"status": "Running", "percent": "the \"secret\" marker-31"});
+    let server = answering(ResponseTemplate::new(200).set_body_json(answer)).await;
+    let error = client(&server).tasks().get(&"t".into()).await.unwrap_err();
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("invalid type: string"), "{text}");
+    assert!(!text.contains("secret") && !text.contains("marker-31"), "{text}");
+}
+
+#[tokio::test]
 async fn an_answer_larger_than_the_limit_is_unreadable() {
     let server = answering(plain(200, &"x".repeat(2000))).await;
     let small = builder(&server).max_body(1000).build().unwrap();
