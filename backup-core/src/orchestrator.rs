@@ -194,8 +194,9 @@ impl Orchestrator {
         let submission = async move {
             let asked = request.clone();
             let submitted = this.try_submit(request).await;
-            if let Err(error @ (Error::Invalid(_) | Error::Resolve(_))) = &submitted {
-                this.refuse(&asked, error).await;
+            match &submitted {
+                Ok(_) | Err(Error::Store(_) | Error::Internal(_)) => {}
+                Err(refused) => this.refuse(&asked, refused).await,
             }
             submitted
         };
@@ -231,8 +232,12 @@ impl Orchestrator {
         };
         let span = reconcile::span(&record, request_id);
         let asked_at = path.clock.elapsed();
-        let created = self.record_intent(record, again, &target, &command).instrument(span.clone()).await?;
-        match created {
+        let created = self.record_intent(record, again, &target, &command).instrument(span.clone()).await;
+        if let (true, Some(batch), Err(Error::Conflict(_))) = (again, command.batch(), &created) {
+            // Someone else was faster to run it again: joined.
+            return self.existing(batch, &command).await;
+        }
+        match created? {
             Created::Existing(existing) => {
                 same_request(&existing, &command)?;
                 Ok(existing)

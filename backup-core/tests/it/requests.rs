@@ -230,3 +230,24 @@ async fn attempts_that_were_answered_busy_do_not_count_as_lost() {
     assert_eq!(record.status(), TrackerStatus::Success);
     assert_eq!(record.attempts.len(), 10);
 }
+
+#[tokio::test]
+async fn twenty_callers_who_run_a_failed_batch_again_run_it_once() {
+    let refusal = Start::Rejected(Failure::new(ErrorCode::YbaRejected, "no"));
+    let world = World::new(ScriptedStrategy::new().then_start(refusal));
+    let orchestrator = world.replica();
+    let batch = orchestrator.submit(request()).await.unwrap().batch;
+    world.end_of(&batch).await;
+
+    let callers: Vec<_> = (0..20)
+        .map(|_| {
+            let (orchestrator, batch) = (orchestrator.clone(), batch.clone());
+            tokio::spawn(async move { orchestrator.submit(request().with_batch(batch.as_str())).await })
+        })
+        .collect();
+    for caller in callers {
+        assert_eq!(caller.await.unwrap().unwrap().batch, batch);
+    }
+    assert_eq!(world.end_of(&batch).await.status(), TrackerStatus::Success);
+    assert_eq!(world.yba.posted().len(), 2);
+}

@@ -9,7 +9,7 @@ use std::{
     io,
     net::{SocketAddr, TcpListener as StdListener},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -18,7 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
-    sync::{RwLock, watch},
+    sync::{RwLock, Semaphore, watch},
 };
 use wiremock::{MockServer, matchers::any};
 
@@ -29,6 +29,8 @@ use super::{
 
 /// After so many requests the mock server's memory of them is dropped.
 const REQUESTS_PER_CLEANING: u64 = 5_000;
+/// The most connections to the mock server.
+const CONNECTIONS: usize = 16;
 const LARGEST_MESSAGE: usize = 64 * 1024 * 1024;
 
 /// What the relay is told to do; the sender's end belongs to the simulator.
@@ -50,6 +52,10 @@ struct Backend {
     served: AtomicU64,
     /// Held for reading by every request, for writing while the mock server is emptied.
     gate: RwLock<()>,
+    /// Connections to the mock server that wait for their next request, and the right to use one. There
+    /// are few, however many clients there are: it answers one request after the other anyway.
+    idle: Mutex<Vec<(TcpStream, Vec<u8>)>>,
+    places: Semaphore,
 }
 
 impl Relay {
@@ -60,7 +66,14 @@ impl Relay {
         let address = listener.local_addr()?;
         let server = MockServer::builder().disable_request_recording().start().await;
         mount(&server, &responder).await;
-        let backend = Backend { server, responder, served: AtomicU64::new(0), gate: RwLock::new(()) };
+        let backend = Backend {
+            server,
+            responder,
+            served: AtomicU64::new(0),
+            gate: RwLock::new(()),
+            idle: Mutex::new(Vec::new()),
+            places: Semaphore::new(CONNECTIONS),
+        };
         let (order, orders) = watch::channel(Listening::Yes);
         let (report, state) = watch::channel(Listening::Yes);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -103,7 +116,11 @@ async fn serve(
         loop {
             tokio::select! {
                 accepted = listener.accept() => {
-                    let Ok((client, _)) = accepted else { continue };
+                    let Ok((client, _)) = accepted else {
+                        // Out of file descriptors, most likely: let some be closed.
+                        tokio::time::sleep(Duration::from_millis(10)).await;
+                        continue;
+                    };
                     let (backend, mut orders) = (backend.clone(), orders.clone());
                     tokio::spawn(async move {
                         // A connection that fails is the client's business; it sees it.
@@ -139,23 +156,47 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
+impl Backend {
+    /// Has the mock server answer a request.
+    async fn exchange(&self, request: &Message) -> io::Result<Option<Message>> {
+        let served = self.served.fetch_add(1, Ordering::Relaxed) + 1;
+        if served.is_multiple_of(REQUESTS_PER_CLEANING) {
+            let _alone = self.gate.write().await;
+            self.server.reset().await;
+            mount(&self.server, &self.responder).await;
+        }
+        let _pass = self.gate.read().await;
+        // The semaphore is never closed.
+        let _place = self.places.acquire().await.map_err(io::Error::other)?;
+        let waiting = self.idle().pop();
+        let (mut upstream, mut buffer) = match waiting {
+            Some(waiting) => waiting,
+            None => {
+                let upstream = TcpStream::connect(self.server.address()).await?;
+                upstream.set_nodelay(true)?;
+                (upstream, Vec::new())
+            }
+        };
+        upstream.write_all(&request.bytes).await?;
+        let has_body = !request.bytes.starts_with(b"HEAD ");
+        let response = read_message(&mut upstream, &mut buffer, has_body).await?;
+        let ends = request.ends_connection() || response.as_ref().is_none_or(Message::ends_connection);
+        if !ends {
+            self.idle().push((upstream, buffer));
+        }
+        Ok(response)
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(TcpStream, Vec<u8>)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 async fn connection(mut client: TcpStream, backend: &Backend) -> io::Result<()> {
     client.set_nodelay(true)?;
-    let mut upstream = TcpStream::connect(backend.server.address()).await?;
-    upstream.set_nodelay(true)?;
-    let (mut inbound, mut outbound) = (Vec::new(), Vec::new());
+    let mut inbound = Vec::new();
     while let Some(request) = read_message(&mut client, &mut inbound, true).await? {
-        if backend.served.fetch_add(1, Ordering::Relaxed) % REQUESTS_PER_CLEANING == REQUESTS_PER_CLEANING - 1
-        {
-            let _alone = backend.gate.write().await;
-            backend.server.reset().await;
-            mount(&backend.server, &backend.responder).await;
-        }
-        let response = {
-            let _pass = backend.gate.read().await;
-            upstream.write_all(&request.bytes).await?;
-            read_message(&mut upstream, &mut outbound, !request.bytes.starts_with(b"HEAD ")).await?
-        };
+        let response = backend.exchange(&request).await?;
         let Some(response) = response else { return Ok(()) };
         let last = request.ends_connection() || response.ends_connection();
         if !deliver(&mut client, &response).await? || last {
