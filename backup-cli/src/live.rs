@@ -42,6 +42,9 @@ impl Live {
 
     /// Shows what is new, and where it stands.
     pub(crate) fn show(&mut self, record: &BackupRecord, percent: Option<f64>) {
+        if let Some(name) = self.name.as_ref().filter(|_| self.story.is_untold()) {
+            self.printer.say(format_args!("{name}  {} for {}", record.category.bold(), record.business_date));
+        }
         for line in self.story.tell(record) {
             self.line(&line);
         }
@@ -73,6 +76,7 @@ impl Live {
         let percent = percent.filter(|_| record.phase == Phase::Running);
         bar.set_style(if percent.is_some() { with_percent() } else { without_percent() });
         bar.set_prefix(present_word(record.phase));
+        bar.set_message(tries(record));
         if let Some(percent) = percent {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
             bar.set_position(percent.clamp(0.0, 100.0) as u64);
@@ -83,9 +87,9 @@ impl Live {
         if !self.printer.is_watched() {
             return self.printer.say(self.plain(line));
         }
-        let text = wrapped(&line.text, talk_width(), INDENT);
+        let name = self.name.as_deref().unwrap_or_default();
+        let text = wrapped(&line.text, talk_width(), INDENT + name.chars().count());
         let word = format!("{:<9}", line.word);
-        let name = self.name.as_ref().map(|name| format!("{name} ")).unwrap_or_default();
         self.printer.say(match line.tone {
             Tone::Good => format!("{name}  {} {} {text}", "✓".green().bold(), word.green()),
             Tone::Bad => format!("{name}  {} {} {text}", "✗".red().bold(), word.red().bold()),
@@ -118,8 +122,16 @@ fn present_word(phase: Phase) -> &'static str {
     }
 }
 
+/// How often YBA was asked, where that is more than once.
+fn tries(record: &BackupRecord) -> String {
+    match record.attempt() {
+        Some(attempt) if attempt.number > 1 && record.task.is_none() => format!("attempt {}", attempt.number),
+        _ => String::new(),
+    }
+}
+
 fn without_percent() -> ProgressStyle {
-    style("  {spinner} {prefix:<9}  {elapsed_precise}")
+    style("  {spinner} {prefix:<9}  {elapsed_precise}  {msg}")
 }
 
 fn with_percent() -> ProgressStyle {

@@ -16,6 +16,9 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::cli::Global;
 use crate::printer::Printer;
 
+/// What is told while a batch is followed, so not again as a warning.
+const TOLD_ELSEWHERE: &[&str] = &["YBA cannot be reached; waiting"];
+
 /// Sets up logging, once.
 pub(crate) fn init(global: &Global, printer: &Printer) {
     // Only a second call could fail.
@@ -59,6 +62,9 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Talk {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let mut sentence = Sentence::default();
         event.record(&mut sentence);
+        if TOLD_ELSEWHERE.contains(&sentence.message.as_str()) {
+            return;
+        }
         let text = sentence.finish();
         let is_new = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone());
         match *event.metadata().level() {

@@ -37,13 +37,20 @@ pub(crate) enum Tone {
 #[derive(Debug, Default)]
 pub(crate) struct Story {
     told: Option<BackupRecord>,
+    /// Why it waits, as last told: a retry that fails like the one before is no news.
+    told_wait: Option<String>,
 }
 
 impl Story {
+    /// Whether nothing was told yet.
+    pub(crate) fn is_untold(&self) -> bool {
+        self.told.is_none()
+    }
+
     /// What is new in this record.
     pub(crate) fn tell(&mut self, record: &BackupRecord) -> Vec<Line> {
-        let before = self.told.replace(record.clone());
-        let before = before.as_ref();
+        let told = self.told.replace(record.clone());
+        let before = told.as_ref();
         let mut lines = Vec::new();
         if before.is_none() {
             lines.push(Line::new(Tone::Good, "recorded", format!("batch {}", record.batch)));
@@ -53,16 +60,40 @@ impl Story {
         {
             lines.push(planned(plan));
         }
-        if before.is_some_and(|before| before.attempts.len() < record.attempts.len()) {
-            lines.extend(again(record));
-        }
+        lines.extend(before.and_then(|before| again(before, record)));
         if let Some(task) =
             record.task.as_ref().filter(|task| before.and_then(|b| b.task.as_ref()) != Some(task))
         {
             lines.push(Line::new(Tone::Good, "accepted", format!("YBA's task {task}")));
         }
-        lines.extend(stands(before, record));
+        lines.extend(self.stands(before, record));
         lines
+    }
+
+    /// Where the batch stands, if that is news.
+    fn stands(&mut self, before: Option<&BackupRecord>, record: &BackupRecord) -> Option<Line> {
+        let note = record.note.as_ref();
+        let was = before.map(|before| before.phase);
+        match record.phase {
+            Phase::Waiting => {
+                let why = note.map_or_else(|| "its time has not come".to_owned(), words::waiting_for);
+                let is_news = self.told_wait.as_ref() != Some(&why);
+                self.told_wait = Some(why.clone());
+                is_news.then(|| Line::new(Tone::Open, "waiting", why))
+            }
+            Phase::Settling if was != Some(Phase::Settling) => {
+                let why = note.map(|note| note.message.as_str()).unwrap_or_default();
+                Some(Line::new(Tone::Open, "settling", format!("waiting whether this lasts: {why}")))
+            }
+            Phase::Running if was == Some(Phase::Settling) => {
+                Some(Line::new(Tone::Good, "running", "again: YBA resumed the task"))
+            }
+            Phase::Running => {
+                self.told_wait = None;
+                None
+            }
+            _ => None,
+        }
     }
 }
 
@@ -70,33 +101,11 @@ fn planned(plan: &Plan) -> Line {
     Line::new(Tone::Good, "planned", format!("{}: {}", plan.strategy, plan.reason))
 }
 
-/// A further request to YBA: recorded before it is sent, like the first.
-fn again(record: &BackupRecord) -> Option<Line> {
-    let attempt = record.attempt().filter(|attempt| attempt.number > 1)?;
-    Some(Line::new(Tone::Open, "asking", format!("YBA again, as attempt {}", attempt.number)))
-}
-
-/// Where the batch stands, if that is news.
-fn stands(before: Option<&BackupRecord>, record: &BackupRecord) -> Option<Line> {
-    let is_news = before.is_none_or(|before| before.phase != record.phase || before.note != record.note);
-    if !is_news {
-        return None;
-    }
-    let note = record.note.as_ref();
-    match record.phase {
-        Phase::Waiting => {
-            let why = note.map_or_else(|| "its time has not come".to_owned(), words::waiting_for);
-            Some(Line::new(Tone::Open, "waiting", why))
-        }
-        Phase::Settling => {
-            let why = note.map(|note| note.message.as_str()).unwrap_or_default();
-            Some(Line::new(Tone::Open, "settling", format!("waiting whether this lasts: {why}")))
-        }
-        Phase::Running if before.is_some_and(|before| before.phase == Phase::Settling) => {
-            Some(Line::new(Tone::Good, "running", "again: YBA resumed the task"))
-        }
-        _ => None,
-    }
+/// A further request to YBA after one whose answer was lost. A retry after a wait belongs to the wait.
+fn again(before: &BackupRecord, record: &BackupRecord) -> Option<Line> {
+    let attempt = record.attempt().filter(|_| before.attempts.len() < record.attempts.len())?;
+    (before.phase == Phase::Submitting)
+        .then(|| Line::new(Tone::Open, "asking", format!("YBA again, as attempt {}", attempt.number)))
 }
 
 /// How it ended; nothing for a batch that is open.
@@ -163,8 +172,21 @@ mod tests {
         assert_eq!(words(&mut story, &record), ["recorded", "planned", "waiting"]);
         record.wait(busy("a task"), now).unwrap();
         assert!(words(&mut story, &record).is_empty());
+        record.submit(now).unwrap();
+        assert!(words(&mut story, &record).is_empty());
+        record.wait(busy("a task"), now).unwrap();
+        assert!(words(&mut story, &record).is_empty());
         record.wait(busy("another"), now).unwrap();
         assert_eq!(words(&mut story, &record), ["waiting"]);
+    }
+
+    #[test]
+    fn asking_again_after_a_lost_answer_is_told() {
+        let (mut story, mut record, now) = (Story::default(), record(), SystemClock::new().now());
+        record.submit(now).unwrap();
+        story.tell(&record);
+        record.submit(now).unwrap();
+        assert_eq!(story.tell(&record)[0].text, "YBA again, as attempt 2");
     }
 
     #[test]

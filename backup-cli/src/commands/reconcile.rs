@@ -169,8 +169,8 @@ impl<'a> Round<'a> {
             printer.say("Nothing was open.");
         }
         if open > 0 {
-            printer
-                .say(format_args!("Stopped; {open} open batches stay recorded, and backups at YBA go on."));
+            let batches = if open == 1 { "batch stays" } else { "batches stay" };
+            printer.say(format_args!("Stopped; {open} open {batches} recorded, and backups at YBA go on."));
         }
         Ok(match signal {
             Some(signal) => Exit::Stopped(signal),
@@ -180,9 +180,9 @@ impl<'a> Round<'a> {
     }
 }
 
-/// Short, and told apart by the end of the id.
+/// The end of the id: enough to tell batches apart on the screen.
 fn name(record: &BackupRecord) -> String {
     let batch = record.batch.as_str();
     let start = batch.char_indices().rev().nth(5).map_or(0, |(at, _)| at);
-    format!("{} ..{}", record.category, &batch[start..])
+    format!("..{}", &batch[start..])
 }

@@ -57,7 +57,7 @@ fn a_killed_run_is_finished_by_reconcile() {
 fn a_timeout_stops_following_and_the_backup_goes_on() {
     let stage = Stage::with_an_endless_task();
     stage
-        .run(&["run", "orders", "--timeout", "1s"])
+        .run(&["run", "orders", "--timeout", "4s"])
         .must_exit(3)
         .must_say("the time is up")
         .must_say("goes on at YBA");
@@ -68,7 +68,7 @@ fn a_timeout_stops_following_and_the_backup_goes_on() {
 fn a_yba_out_of_reach_is_waited_for() {
     let stage = Stage::new();
     stage.block_on(stage.yba.go_down());
-    let ran = stage.run(&["run", "orders", "--timeout", "2s"]).must_exit(3);
+    let ran = stage.run(&["run", "orders", "--timeout", "3s"]).must_exit(3);
     ran.must_say("waiting")
         .must_say("YBA cannot be reached")
         .must_say("Nothing has been started")
@@ -93,9 +93,12 @@ fn a_waiting_batch_starts_when_its_universe_is_free() {
 #[test]
 fn reconcile_watches_until_it_is_stopped() {
     let stage = Stage::new();
+    stage.yba.hang_next_backup(&stage.ledger);
     let watch = stage.start(&["reconcile", "--watch"]);
     stage.run(&["run", "orders"]).must_exit(0);
     stage.run(&["run", "ledger", "--no-wait"]).must_exit(3);
+    let task = stage.yba.tasks()[1].id.clone();
+    stage.yba.finish_task(&task, Outcome::Success);
     stage.wait_until("the open batch is ended", |stage| {
         let (_, list) = stage.run_json(&["list", "--status", "in-progress"]);
         list["batches"].as_array().is_some_and(Vec::is_empty)
