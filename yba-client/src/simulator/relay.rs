@@ -169,13 +169,12 @@ impl Backend {
         // The semaphore is never closed.
         let _place = self.places.acquire().await.map_err(io::Error::other)?;
         let waiting = self.idle().pop();
-        let (mut upstream, mut buffer) = match waiting {
-            Some(waiting) => waiting,
-            None => {
-                let upstream = TcpStream::connect(self.server.address()).await?;
-                upstream.set_nodelay(true)?;
-                (upstream, Vec::new())
-            }
+        let (mut upstream, mut buffer) = if let Some(waiting) = waiting {
+            waiting
+        } else {
+            let upstream = TcpStream::connect(self.server.address()).await?;
+            upstream.set_nodelay(true)?;
+            (upstream, Vec::new())
         };
         upstream.write_all(&request.bytes).await?;
         let has_body = !request.bytes.starts_with(b"HEAD ");

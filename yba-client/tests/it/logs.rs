@@ -1,12 +1,13 @@
 //! What a run prints, at the finest level: everything one needs, and no secret.
 
 use std::{
+    cell::RefCell,
     io::Write,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
 };
 
 use serde_json::json;
-use tracing_subscriber::{fmt::format::FmtSpan, util::SubscriberInitExt};
+use tracing_subscriber::{filter::dynamic_filter_fn, fmt::format::FmtSpan, prelude::*};
 use yba_client::{CreateBackup, RequestId, TableType};
 
 use crate::{
@@ -35,17 +36,37 @@ impl Write for Paper {
     }
 }
 
+thread_local! {
+    /// Where this thread prints, if it does.
+    static PAPER: RefCell<Option<Paper>> = const { RefCell::new(None) };
+}
+
+/// Stops printing when dropped.
+struct Printing;
+
+impl Drop for Printing {
+    fn drop(&mut self) {
+        PAPER.take();
+    }
+}
+
 /// Prints everything that this thread traces until the guard is dropped.
-fn printing() -> (Paper, tracing::subscriber::DefaultGuard) {
+///
+/// One subscriber serves the process, because several that come and go confuse each other's caches.
+fn printing() -> (Paper, Printing) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let ours = dynamic_filter_fn(|_, _| PAPER.with_borrow(Option::is_some));
+        let layer = tracing_subscriber::fmt::layer()
+            .json()
+            .with_span_events(FmtSpan::CLOSE)
+            .with_writer(|| PAPER.with_borrow(|paper| paper.clone().unwrap_or_default()))
+            .with_filter(ours);
+        tracing_subscriber::registry().with(layer).init();
+    });
     let paper = Paper::default();
-    let copy = paper.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .with_max_level(tracing::Level::TRACE)
-        .with_span_events(FmtSpan::CLOSE)
-        .with_writer(move || copy.clone())
-        .finish();
-    (paper, subscriber.set_default())
+    PAPER.replace(Some(paper.clone()));
+    (paper, Printing)
 }
 
 #[tokio::test]
@@ -68,7 +89,7 @@ async fn every_call_is_one_span_with_its_facts() {
     assert_eq!(span["method"], "POST");
     assert_eq!(span["path"], "/api/v1/customers/{customer}/backups");
     assert_eq!((&span["status"], &span["attempts"]), (&json!(409), &json!(1)));
-    assert_eq!(span["request_id"], "attempt-1");
+    assert_eq!(span["x_request_id"], "attempt-1");
     assert!(span["elapsed_ms"].is_u64());
 }
 
