@@ -35,10 +35,7 @@ impl Context {
 
     /// The settings of a command that works on what is recorded.
     pub(crate) fn settings(&self) -> Result<Settings> {
-        self.load().map_err(|error| match &error {
-            ConfigError::Unreadable { .. } => advise(error, NO_FILE_NEEDED),
-            _ => error.into(),
-        })
+        self.load().map_err(advised)
     }
 
     /// The settings of a command that makes backups: there must be something to back up.
@@ -98,6 +95,14 @@ impl Context {
 
 const NO_FILE_NEEDED: &str =
     "without --config and BACKUP_CONFIG the settings come from the environment alone";
+
+/// An error of the configuration, with what to do about it.
+pub(crate) fn advised(error: ConfigError) -> anyhow::Error {
+    match &error {
+        ConfigError::Unreadable { .. } => advise(error, NO_FILE_NEEDED),
+        _ => error.into(),
+    }
+}
 
 /// Where a setting comes from.
 pub(crate) fn origin(settings: &Settings, key: &str) -> String {

@@ -120,7 +120,7 @@ impl<'a> Steps<'a> {
                 }
                 Err(CoreError::Store(cause)) if cause.is_transient() => {
                     if !std::mem::replace(&mut self.in_trouble, true) {
-                        self.follow.printer.warn(format_args!("{cause}; trying again"));
+                        self.follow.printer.warn(format_args!("{cause}; trying again"), true);
                     }
                     sleep(LOOK).await;
                 }

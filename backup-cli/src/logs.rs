@@ -19,6 +19,9 @@ use crate::printer::Printer;
 /// What is told while a batch is followed, so not again as a warning.
 const TOLD_ELSEWHERE: &[&str] = &["YBA cannot be reached; waiting"];
 
+/// So many warnings are remembered, not to be told twice.
+const MEMORY: usize = 1000;
+
 /// Sets up logging, once.
 pub(crate) fn init(global: &Global, printer: &Printer) {
     // Only a second call could fail.
@@ -66,35 +69,41 @@ impl<S: Subscriber + for<'s> LookupSpan<'s>> Layer<S> for Talk {
             return;
         }
         let text = sentence.finish();
-        let is_new = self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(text.clone());
-        match *event.metadata().level() {
-            Level::ERROR => self.printer.error(text),
-            _ if is_new => self.printer.warn(text),
-            _ => {}
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() > MEMORY {
+            told.clear();
+        }
+        if told.insert(text.clone()) {
+            self.printer.warn(text, *event.metadata().level() == Level::ERROR);
         }
     }
 }
 
-/// The message of an event, and its cause.
+/// The message of an event, and in brackets the rest of what it says.
 #[derive(Default)]
 struct Sentence {
     message: String,
-    cause: String,
+    details: Vec<String>,
 }
 
 impl Sentence {
     fn finish(self) -> String {
-        if self.cause.is_empty() { self.message } else { format!("{} ({})", self.message, self.cause) }
+        if self.details.is_empty() {
+            self.message
+        } else {
+            format!("{} ({})", self.message, self.details.join(", "))
+        }
     }
 }
 
 impl Visit for Sentence {
     fn record_error(&mut self, _: &Field, mut error: &(dyn std::error::Error + 'static)) {
-        self.cause = error.to_string();
+        let mut text = error.to_string();
         while let Some(source) = error.source() {
-            let _ = write!(self.cause, ": {source}");
+            let _ = write!(text, ": {source}");
             error = source;
         }
+        self.details.push(text);
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -104,8 +113,8 @@ impl Visit for Sentence {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         match field.name() {
             "message" => self.message = format!("{value:?}"),
-            "cause" | "error" => self.cause = format!("{value:?}"),
-            _ => {}
+            "cause" | "error" => self.details.insert(0, format!("{value:?}")),
+            name => self.details.push(format!("{name}: {value:?}")),
         }
     }
 }

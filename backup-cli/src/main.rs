@@ -1,7 +1,7 @@
 //! `backup-cli`: YugabyteDB backups from a terminal or a script.
 //!
 //! The way of a command: `cli.rs` (arguments) -> `commands/` (one verb per file) -> the orchestrator of `backup-app`'s
-//! assembly -> `follow.rs` and `live.rs` while it runs -> `output.rs` (the result, on stdout) -> `diagnostics.rs` (how the
+//! assembly -> `follow.rs` and `live.rs` while it runs -> `output.rs` or `json.rs` (the result, on stdout) -> `diagnostics.rs` (how the
 //! program ends). All talk goes to stderr, through `printer.rs`.
 
 mod cli;
@@ -9,6 +9,7 @@ mod commands;
 mod context;
 mod diagnostics;
 mod follow;
+mod json;
 mod live;
 mod logs;
 mod output;

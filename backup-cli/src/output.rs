@@ -1,12 +1,10 @@
-//! The result: a batch as a block, batches as a table, both as JSON.
+//! The result for people: a batch as a block, batches as a table.
 
-use backup_core::{BackupId, BackupRecord, Failure, Plan, TaskId, TrackerStatus};
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use backup_core::{BackupRecord, TrackerStatus};
+use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 use owo_colors::OwoColorize as _;
-use serde::Serialize;
-use serde_json::Value;
 
 use crate::words;
 
@@ -15,103 +13,6 @@ const CATEGORY: usize = 2;
 
 /// A terminal narrower than this gets fewer columns.
 const WIDE: u16 = 120;
-
-/// A batch, as programs read it. Fields are added, never renamed or removed.
-#[derive(Debug, Serialize)]
-pub(crate) struct BatchJson<'a> {
-    batch_id: &'a str,
-    business_date: NaiveDate,
-    category: &'a str,
-    target: &'a str,
-    mode: &'static str,
-    status: &'static str,
-    phase: &'static str,
-    created_at: String,
-    started_at: String,
-    ended_at: Option<String>,
-    duration_seconds: Option<f64>,
-    deadline_at: String,
-    plan: Option<PlanJson<'a>>,
-    waiting_since: Option<String>,
-    note: Option<&'a Failure>,
-    attempts: Vec<AttemptJson>,
-    task_id: Option<&'a str>,
-    backup_id: Option<&'a str>,
-    failure: Option<&'a Failure>,
-    cancel_requested: bool,
-    yba_response: Option<&'a Value>,
-}
-
-/// What is, or would be, posted.
-#[derive(Debug, Serialize)]
-struct PlanJson<'a> {
-    strategy: &'a str,
-    base_backup_id: Option<&'a str>,
-    reason: &'a str,
-}
-
-/// One POST that may have been sent.
-#[derive(Debug, Serialize)]
-struct AttemptJson {
-    id: String,
-    number: u32,
-    at: String,
-}
-
-impl<'a> From<&'a BackupRecord> for BatchJson<'a> {
-    fn from(record: &'a BackupRecord) -> Self {
-        Self {
-            batch_id: record.batch.as_str(),
-            business_date: record.business_date,
-            category: &record.category,
-            target: record.target.as_str(),
-            mode: record.mode.as_str(),
-            status: record.batch_status().as_str(),
-            phase: record.phase.as_str(),
-            created_at: utc(record.created_at),
-            started_at: utc(record.started_at),
-            ended_at: record.ended_at.map(utc),
-            duration_seconds: record.ended_at.map(|ended| seconds(record.duration(ended).as_millis())),
-            deadline_at: utc(record.deadline_at),
-            plan: record.plan.as_ref().map(PlanJson::from),
-            waiting_since: record.waiting_since.map(utc),
-            note: record.note.as_ref(),
-            attempts: record
-                .attempts
-                .iter()
-                .map(|attempt| AttemptJson {
-                    id: attempt.id.to_string(),
-                    number: attempt.number,
-                    at: utc(attempt.at),
-                })
-                .collect(),
-            task_id: record.task.as_ref().map(TaskId::as_str),
-            backup_id: record.backup.as_ref().map(BackupId::as_str),
-            failure: record.failure.as_ref(),
-            cancel_requested: record.cancel_requested,
-            yba_response: record.response.as_ref(),
-        }
-    }
-}
-
-impl<'a> From<&'a Plan> for PlanJson<'a> {
-    fn from(plan: &'a Plan) -> Self {
-        Self {
-            strategy: &plan.strategy,
-            base_backup_id: plan.base.as_ref().map(BackupId::as_str),
-            reason: &plan.reason,
-        }
-    }
-}
-
-/// An instant, as programs read it: RFC 3339, UTC.
-pub(crate) fn utc(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Millis, true)
-}
-
-fn seconds(millis: u128) -> f64 {
-    u32::try_from(millis).map_or(f64::from(u32::MAX), f64::from) / 1000.0
-}
 
 /// A batch, as people read it. `width`: of the terminal, where there is one.
 pub(crate) fn block(record: &BackupRecord, zone: Tz, width: Option<u16>) -> String {

@@ -82,12 +82,13 @@ impl Printer {
         }
     }
 
-    /// Says that something is not as it should be.
-    pub(crate) fn warn(&self, text: impl Display) {
-        let text = text.to_string();
-        let word = "warning:";
+    /// Says that something is not as it should be; what is `grave`, whoever listens.
+    pub(crate) fn warn(&self, text: impl Display, grave: bool) {
+        let (word, text) = ("warning:", text.to_string());
         let text = if self.is_watched() { wrapped(&text, talk_width() - word.len(), 2) } else { text };
-        self.say(format_args!("{} {text}", word.yellow().bold()));
+        if grave || !self.quiet {
+            self.complain(format_args!("{} {text}", word.yellow().bold()));
+        }
     }
 
     /// Says what went wrong, whoever listens.

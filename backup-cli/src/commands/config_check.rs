@@ -8,8 +8,8 @@ use serde::Serialize;
 use yba_client::{Leadership, YbaClient};
 
 use crate::cli::ConfigCheckArgs;
-use crate::context::Context;
-use crate::diagnostics::Exit;
+use crate::context::{Context, advised};
+use crate::diagnostics::{Exit, report};
 use crate::output::{keep_whole, plain_table, text_of};
 use crate::printer::{Printer, table_width};
 
@@ -46,7 +46,10 @@ pub(crate) async fn run(context: &Context, args: &ConfigCheckArgs) -> Result<Exi
     let settings = match context.load() {
         Ok(settings) => settings,
         Err(ConfigError::Invalid(faults)) => return refuse(&context.printer, &faults.0),
-        Err(_) => return context.settings().map(|_| Exit::Unexpected),
+        Err(unreadable) => {
+            report(&context.printer, &advised(unreadable));
+            return Ok(Exit::Failed);
+        }
     };
     let online = if args.online { Some(ask(context, &settings).await) } else { None };
     let is_well = online.iter().flatten().all(|check| check.ok);
@@ -91,7 +94,7 @@ fn print(printer: &Printer, report: &Report<'_>) -> Result<()> {
     }
     printer.say("");
     for warning in report.warnings {
-        printer.warn(warning);
+        printer.warn(warning, false);
     }
     printer.say(match report.warnings.len() {
         0 => "No faults, no warnings.".to_owned(),

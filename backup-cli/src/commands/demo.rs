@@ -17,8 +17,9 @@ use crate::cli::DemoArgs;
 use crate::context::{Context, zone};
 use crate::diagnostics::Exit;
 use crate::follow::{Follow, Stop};
+use crate::json::BatchJson;
 use crate::live::Live;
-use crate::output::{BatchJson, table};
+use crate::output::table;
 use crate::printer::{Printer, table_width, talk_width, wrapped};
 use crate::signal::{Signal, Signals};
 

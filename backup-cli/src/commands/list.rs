@@ -10,7 +10,8 @@ use serde_json::json;
 use crate::cli::ListArgs;
 use crate::context::{Context, place, zone};
 use crate::diagnostics::{Exit, advise};
-use crate::output::{BatchJson, table};
+use crate::json::BatchJson;
+use crate::output::table;
 use crate::printer::table_width;
 
 pub(crate) async fn run(context: &Context, args: ListArgs) -> Result<Exit> {

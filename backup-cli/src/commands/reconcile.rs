@@ -16,8 +16,9 @@ use tokio::time::sleep;
 use crate::cli::ReconcileArgs;
 use crate::context::{Context, zone};
 use crate::diagnostics::Exit;
+use crate::json::BatchJson;
 use crate::live::Live;
-use crate::output::{BatchJson, table};
+use crate::output::table;
 use crate::printer::table_width;
 use crate::signal::{Signal, Signals};
 
@@ -139,7 +140,7 @@ impl<'a> Round<'a> {
             Ok(()) => false,
             Err(CoreError::Store(cause)) if cause.is_transient() => {
                 if !was_in_trouble {
-                    self.context.printer.warn(format_args!("{cause}; trying again"));
+                    self.context.printer.warn(format_args!("{cause}; trying again"), true);
                 }
                 true
             }

@@ -46,6 +46,15 @@ fn a_half_set_target_is_named_with_what_it_lacks() {
 }
 
 #[test]
+fn what_is_no_yaml_is_told_with_its_place() {
+    let stage = Stage::new();
+    fs::write(stage.config(), "yba:\n  instances: [unclosed\n").unwrap();
+    let (ran, shown) = stage.run_json(&["config", "check"]);
+    ran.must_exit(1).must_say("backup.yaml:").must_say("no valid YAML");
+    assert!(shown["error"]["message"].as_str().unwrap().contains("backup.yaml:"), "{shown}");
+}
+
+#[test]
 fn online_asks_the_database_and_every_instance() {
     let stage = Stage::new();
     let ran = stage.run(&["config", "check", "--online"]).must_exit(0);

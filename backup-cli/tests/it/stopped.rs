@@ -1,6 +1,8 @@
 //! What stops the command, and does not stop the backup.
 
-use yba_client::simulator::Outcome;
+use std::time::{Duration, Instant};
+
+use yba_client::simulator::{Endpoint, Fault, Outcome};
 
 use crate::support::{Running, Stage};
 
@@ -33,6 +35,23 @@ fn ctrl_c_stops_following_and_the_backup_goes_on() {
     let ran = run.end().must_exit(130).must_say("Stopped following").must_say("goes on at YBA");
     ran.must_say("status ").must_say("cancel ").must_show("IN_PROGRESS");
     must_be_finished_by_reconcile(&stage);
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once_and_the_lost_answer_is_found() {
+    let stage = Stage::new();
+    stage.yba.script(Endpoint::CreateBackup, Fault::Delay(Duration::from_mins(1)));
+    let run = running_backup(&stage);
+    let start = Instant::now();
+    run.signal("INT");
+    std::thread::sleep(Duration::from_millis(300));
+    run.signal("INT");
+    assert_eq!(run.end().code, Some(130));
+    assert!(start.elapsed() < Duration::from_secs(15), "it waited for the answer");
+    let (ran, shown) = stage.run_json(&["reconcile"]);
+    ran.must_exit(0);
+    assert_eq!(shown["batches"][0]["status"], "COMPLETED");
+    assert_eq!(stage.yba.backups_started(&stage.yba.universe()), 1);
 }
 
 #[test]
