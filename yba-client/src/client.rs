@@ -290,8 +290,13 @@ impl YbaClient {
             let body = read_body(response, self.0.max_body).await?;
             return Ok(Answer { status, request_id_echoed, body });
         }
-        // The status is the answer; a text that breaks off takes nothing from it.
-        let body = read_body(response, 64 * 1024).await.unwrap_or_default();
+        let body = match read_body(response, 64 * 1024).await {
+            Ok(body) => body,
+            // Busy or refused: a 409 says only by its text.
+            Err(broken) if status == StatusCode::CONFLICT => return Err(broken),
+            // The status is the answer; a text that breaks off takes nothing from it.
+            Err(_) => Vec::new(),
+        };
         Err(Failure::api(status, retry_after, self.redact(error::text_of(&body))))
     }
 

@@ -49,6 +49,21 @@ async fn every_way_to_lose_an_answer_leaves_the_outcome_unknown() {
 }
 
 #[tokio::test]
+async fn a_409_without_its_text_is_no_refusal() {
+    let yba = still().await;
+    yba.lock_universe(&yba.universe(), "EditUniverse");
+    yba.script(Endpoint::CreateBackup, Fault::Truncated);
+    let lost = start(&yba.client(), &full(&yba)).await.unwrap_err();
+    assert_eq!(
+        (lost.reach(), lost.status()),
+        (Reach::Unknown, None),
+        "busy or refused, nobody can tell: {lost}"
+    );
+    let busy = start(&yba.client(), &full(&yba)).await.unwrap_err();
+    assert!(busy.busy().is_some(), "{busy}");
+}
+
+#[tokio::test]
 async fn a_gateway_error_page_is_reduced_to_its_title() {
     let yba = still().await;
     yba.script(Endpoint::CreateBackup, Fault::Html.times(1).work_done());
