@@ -5,6 +5,7 @@
 //! * `conformance`: the store's contract as test functions.
 //! * [`ScriptedStrategy`]: a strategy that answers what a test says.
 //! * `fixtures`: samples.
+//! * [`MockConfigResolver`], [`MockTrackingStore`], [`MockBackupStrategy`]: mockall's mocks, for what no real part can show.
 
 mod clock;
 pub mod conformance;
@@ -17,3 +18,4 @@ pub use self::{
     in_memory::{InMemoryStore, Moment},
     scripted::ScriptedStrategy,
 };
+pub use crate::{config::MockConfigResolver, store::MockTrackingStore, strategy::MockBackupStrategy};

@@ -4,5 +4,6 @@ mod crashes;
 mod model;
 mod path;
 mod requests;
+mod seams;
 mod world;
 mod yba;
