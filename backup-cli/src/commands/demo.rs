@@ -214,7 +214,7 @@ orchestrator:
                     .say(format_args!("The folder {} is kept. Look at the records again:", path.display()));
                 printer.say(format_args!("  backup-cli --config {} list", config.display()));
             }
-            None => printer.say(format_args!(
+            None => printer.tell(&format!(
                 "The records were in {}, which is removed now; `demo --keep` keeps it.",
                 self.file("backups.db").display()
             )),

@@ -2,8 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where what it needs is not there")]
 
 mod config;
+#[cfg(feature = "demo")]
 mod demo;
+#[cfg(feature = "demo")]
 mod documented;
+#[cfg(feature = "demo")]
 mod help;
 mod listing;
 mod postgres;

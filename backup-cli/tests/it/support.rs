@@ -147,6 +147,7 @@ pub(crate) fn program(folder: &Path) -> Process {
 }
 
 /// What the program prints about itself.
+#[cfg(feature = "demo")]
 pub(crate) fn help(args: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     Ran::from(program(folder.path()).args(args).output().unwrap()).must_exit(0).stdout
