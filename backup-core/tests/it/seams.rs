@@ -1,6 +1,10 @@
 //! What crosses the seams, and what does not: shown with mocks, since no real part tells.
 
-use std::sync::Arc;
+use std::{
+    future::{Future, ready},
+    pin::Pin,
+    sync::Arc,
+};
 
 use backup_core::{
     BackupRequest, Error, Orchestrator, ResolveError, StoreError,
@@ -9,9 +13,14 @@ use backup_core::{
 
 use crate::world::request;
 
+/// An answer without a wait.
+fn now<T: Send + 'static>(answer: T) -> Pin<Box<dyn Future<Output = T> + Send>> {
+    Box::pin(ready(answer))
+}
+
 fn quiet_store() -> MockTrackingStore {
     let mut store = MockTrackingStore::new();
-    store.expect_claim().returning(|_| Ok(Vec::new()));
+    store.expect_claim().returning(|_| now(Ok(Vec::new())));
     store
 }
 
@@ -26,10 +35,10 @@ fn orchestrator(
 #[tokio::test]
 async fn what_is_not_recorded_is_not_posted() {
     let mut resolver = MockConfigResolver::new();
-    resolver.expect_resolve().times(1).returning(|_| Ok(Arc::new(fixtures::target())));
+    resolver.expect_resolve().times(1).returning(|_| now(Ok(Arc::new(fixtures::target()))));
     let mut store = quiet_store();
     store.expect_create().times(1).returning(|_, _, _| {
-        Err(StoreError::Unavailable { operation: "create", source: "connection refused".into() })
+        now(Err(StoreError::Unavailable { operation: "create", source: "connection refused".into() }))
     });
     let yba = ScriptedStrategy::new();
     let refused = orchestrator(resolver, store, &yba).submit(request()).await.unwrap_err();
@@ -40,7 +49,7 @@ async fn what_is_not_recorded_is_not_posted() {
 #[tokio::test]
 async fn a_faulty_request_reaches_neither_resolver_nor_batches() {
     let mut store = quiet_store();
-    store.expect_refuse().times(1).withf(|refusal| refusal.batch.is_none()).returning(|_| Ok(()));
+    store.expect_refuse().times(1).withf(|refusal| refusal.batch.is_none()).returning(|_| now(Ok(())));
     let yba = ScriptedStrategy::new();
     let orchestrator = orchestrator(MockConfigResolver::new(), store, &yba);
     let refused = orchestrator.submit(BackupRequest::new("db1", "20250230")).await.unwrap_err();
@@ -51,10 +60,11 @@ async fn a_faulty_request_reaches_neither_resolver_nor_batches() {
 async fn the_resolver_is_asked_for_the_category_as_it_was_written() {
     let mut resolver = MockConfigResolver::new();
     resolver.expect_resolve().times(1).withf(|category| category == "HwA_Full").returning(|category| {
-        Err(ResolveError::UnknownCategory { category: category.to_owned(), known: vec!["db1".to_owned()] })
+        let known = vec!["db1".to_owned()];
+        now(Err(ResolveError::UnknownCategory { category: category.to_owned(), known }))
     });
     let mut store = quiet_store();
-    store.expect_refuse().times(1).returning(|_| Ok(()));
+    store.expect_refuse().times(1).returning(|_| now(Ok(())));
     let orchestrator = orchestrator(resolver, store, &ScriptedStrategy::new());
     let refused = orchestrator.submit(BackupRequest::new(" HwA_Full ", "20250325")).await.unwrap_err();
     assert!(matches!(refused, Error::Resolve(_)));
