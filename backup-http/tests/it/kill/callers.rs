@@ -45,14 +45,22 @@ impl Callers {
     }
 }
 
-/// Every key once more: it is the same batch, and nothing is started.
-pub(super) async fn repeat_all(world: &World, promises: &Promises) {
-    let mut caller = Caller { name: String::new(), dice: world.dice.clone(), ..Caller::of(world) };
+/// Every key once more: it is the same batch, completed, and nothing is started. Says what else was answered.
+pub(super) async fn repeat_all(world: &World, promises: &Promises) -> Vec<String> {
+    let mut caller = Caller::of(world);
+    let mut surprises = Vec::new();
     for (key, batch) in promises {
-        let (again, status) = caller.insist(key).await;
-        assert_eq!((&again, status.as_str()), (batch, "COMPLETED"), "the request {key} was repeated");
+        let expected = Ok((batch.clone(), "COMPLETED".to_owned()));
+        let answer = caller.insist(key).await;
+        if answer != expected {
+            surprises.push(format!("{key} was promised {batch}; repeated, it got {answer:?}"));
+        }
     }
+    surprises
 }
+
+/// The batch and its status; another answer than 200 or 202 as it came.
+type Accepted = Result<(BatchId, String), String>;
 
 struct Caller {
     name: String,
@@ -83,7 +91,7 @@ impl Caller {
         for request in 0.. {
             let category = self.dice.index(self.categories);
             let key = format!("db{category} {} {request}", self.name);
-            let (batch, _) = self.insist(&key).await;
+            let (batch, _) = self.insist(&key).await.expect("a sound request is accepted");
             promises.insert(key, batch);
             let pause = self.dice.millis(50..500);
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
@@ -94,19 +102,19 @@ impl Caller {
     }
 
     /// Asks, of any replica, until one accepts.
-    async fn insist(&mut self, key: &str) -> (BatchId, String) {
+    async fn insist(&mut self, key: &str) -> Accepted {
         let begun = Instant::now();
         loop {
-            if let Some(accepted) = self.request(key).await {
-                return accepted;
+            if let Some(answer) = self.request(key).await {
+                return answer;
             }
-            assert!(begun.elapsed() < PATIENCE, "nobody accepted the request {key}");
+            assert!(begun.elapsed() < PATIENCE, "nobody answered the request {key}");
             tokio::time::sleep(self.dice.millis(10..100)).await;
         }
     }
 
     /// `None`: no answer, or 503; the same request may be sent again.
-    async fn request(&mut self, key: &str) -> Option<(BatchId, String)> {
+    async fn request(&mut self, key: &str) -> Option<Accepted> {
         let (category, _) = key.split_once(' ').expect("a category");
         let call = self
             .client
@@ -121,9 +129,11 @@ impl Caller {
             return None;
         }
         let text = answer.text().await.ok()?;
-        assert!(status.is_success(), "the request {key} was answered {status}: {text}");
+        if !status.is_success() {
+            return Some(Err(format!("{status}: {text}")));
+        }
         let body: Value = serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
         let text = |value: &Value| value.as_str().unwrap_or_else(|| panic!("{body}")).to_owned();
-        Some((text(&body["id"]["batchExecutionId"]).into(), text(&body["status"])))
+        Some(Ok((text(&body["id"]["batchExecutionId"]).into(), text(&body["status"]))))
     }
 }

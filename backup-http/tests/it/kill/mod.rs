@@ -58,8 +58,8 @@ async fn survive(trial: Trial) {
     world.everybody_is_up().await;
     let promises = callers.end().await;
     world.until_everything_is_over().await;
-    callers::repeat_all(&world, &promises).await;
-    let verdict = verdict::reach(&world, &promises).await;
+    let surprises = callers::repeat_all(&world, &promises).await;
+    let verdict = verdict::reach(&world, &promises, surprises).await;
     drop(database);
     world.announce(&toll, &verdict);
     assert!(verdict.faults.is_empty(), "{}", world.explain(&verdict));

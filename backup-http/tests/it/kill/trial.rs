@@ -33,7 +33,7 @@ impl Trial {
 
     /// How long tasks take. A replica that wakes up needs time to abort the one that it started too late.
     pub(super) fn task_millis(&self) -> Range<u64> {
-        if self.stops { 400..800 } else { 30..150 }
+        if self.stops { 700..1200 } else { 30..150 }
     }
 
     /// Only who loses the database may end by itself, at a start.
