@@ -194,6 +194,7 @@ pub(super) async fn insert(
                     FROM batch_db_schedule_event_tracker AS tracker
                     WHERE tracker.batch_id = input.batch_id
                 )
+            ORDER BY input.idempotency_key
             ON CONFLICT (idempotency_key) DO NOTHING
             RETURNING batch_id
         ),
@@ -256,6 +257,7 @@ pub(super) async fn insert(
             FROM input
             WHERE input.holds_slot
                 AND input.batch_id IN (SELECT tracked.batch_id FROM tracked)
+            ORDER BY input.slot
             ON CONFLICT (slot) DO NOTHING
             RETURNING batch_id
         ),

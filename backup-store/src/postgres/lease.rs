@@ -6,7 +6,10 @@ use backup_core::store::{Beat, Hold, Lease};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
-use super::{interval, rows::column};
+use super::{
+    interval,
+    rows::{column, in_lock_order},
+};
 use crate::replay::TryError;
 
 pub(super) async fn heartbeat(
@@ -15,6 +18,7 @@ pub(super) async fn heartbeat(
     hold: Hold,
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<Beat>, TryError> {
+    let leases = in_lock_order(leases, |lease| lease.batch.as_str());
     let rows = sqlx::query(
         "
         UPDATE backup_work AS work
@@ -22,8 +26,9 @@ pub(super) async fn heartbeat(
         FROM unnest(
             $1::text[],
             $2::uuid[],
-            $3::bigint[]
-        ) WITH ORDINALITY AS lease (
+            $3::bigint[],
+            $6::bigint[]
+        ) AS lease (
             batch_id,
             owner,
             epoch,
@@ -37,17 +42,18 @@ pub(super) async fn heartbeat(
             work.cancel_requested
         ",
     )
-    .bind(column(leases, |lease| lease.batch.as_str()))
-    .bind(column(leases, |lease| lease.owner.as_uuid()))
-    .bind(column(leases, |lease| lease.epoch))
+    .bind(column(&leases, |(_, lease)| lease.batch.as_str()))
+    .bind(column(&leases, |(_, lease)| lease.owner.as_uuid()))
+    .bind(column(&leases, |(_, lease)| lease.epoch))
     .bind(now)
     .bind(interval(hold.lease))
+    .bind(column(&leases, |(place, _)| i64::try_from(*place).unwrap_or(i64::MAX)))
     .fetch_all(connection)
     .await?;
     let mut beats = vec![Beat::Lost; leases.len()];
     for row in rows {
-        let place = usize::try_from(row.try_get::<i64, _>("place")?).unwrap_or_default();
-        if let Some(beat) = place.checked_sub(1).and_then(|place| beats.get_mut(place)) {
+        let place = usize::try_from(row.try_get::<i64, _>("place")?).ok();
+        if let Some(beat) = place.and_then(|place| beats.get_mut(place)) {
             *beat = Beat::Kept { cancel_requested: row.try_get("cancel_requested")? };
         }
     }
@@ -60,6 +66,7 @@ pub(super) async fn release(
     due_in: Duration,
     now: Option<DateTime<Utc>>,
 ) -> Result<(), TryError> {
+    let leases = in_lock_order(leases, |lease| lease.batch.as_str());
     sqlx::query(
         "
         UPDATE backup_work AS work
@@ -80,9 +87,9 @@ pub(super) async fn release(
             AND work.epoch = lease.epoch
         ",
     )
-    .bind(column(leases, |lease| lease.batch.as_str()))
-    .bind(column(leases, |lease| lease.owner.as_uuid()))
-    .bind(column(leases, |lease| lease.epoch))
+    .bind(column(&leases, |(_, lease)| lease.batch.as_str()))
+    .bind(column(&leases, |(_, lease)| lease.owner.as_uuid()))
+    .bind(column(&leases, |(_, lease)| lease.epoch))
     .bind(now)
     .bind(interval(due_in))
     .execute(connection)

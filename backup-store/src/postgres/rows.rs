@@ -119,6 +119,14 @@ pub(super) fn column<'a, R, T>(rows: &'a [R], value: impl Fn(&'a R) -> T) -> Vec
     rows.iter().map(value).collect()
 }
 
+/// The rows in the order in which every statement locks them, so that no two statements wait for each other; each with
+/// its place before.
+pub(super) fn in_lock_order<R>(rows: &[R], batch: impl Fn(&R) -> &str) -> Vec<(usize, &R)> {
+    let mut order: Vec<(usize, &R)> = rows.iter().enumerate().collect();
+    order.sort_by(|(_, one), (_, other)| batch(one).cmp(batch(other)));
+    order
+}
+
 /// A number as the database holds it.
 pub(super) fn number(number: u32) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)

@@ -2,6 +2,9 @@
 //!
 //! Whoever enters a slot locks its work first, so that the slot is never taken for a lease that is lost in the same
 //! moment. A slot that is ours already, by whatever accident, counts as taken by us.
+//!
+//! Every statement locks in one order (keys, work by batch, slots by name) and passes over waiters that are locked, so
+//! that statements of many rows never deadlock.
 
 use std::time::Duration;
 
@@ -10,12 +13,12 @@ use backup_core::{
     store::{Lease, Saved},
 };
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, Row};
+use sqlx::{PgConnection, Row, postgres::PgRow};
 use uuid::Uuid;
 
 use super::{
     interval, read,
-    rows::{column, number},
+    rows::{column, in_lock_order, number},
 };
 use crate::{
     fields::{extension_fields, final_failure, lost_attempts, note},
@@ -81,6 +84,9 @@ pub(super) async fn update(
     steps: &[Step<'_>],
     now: Option<DateTime<Utc>>,
 ) -> Result<Vec<Outcome>, TryError> {
+    let order = in_lock_order(steps, |step| step.lease.batch.as_str());
+    let (places, steps): (Vec<usize>, Vec<&Step<'_>>) = order.into_iter().unzip();
+    let steps = steps.as_slice();
     let plan = |step: &Step<'_>| step.record.plan.clone();
     let failure = |step: &Step<'_>| step.record.failure.clone();
     let rows = sqlx::query(
@@ -229,6 +235,7 @@ pub(super) async fn update(
                 entering.slot,
                 entering.batch_id
             FROM entering
+            ORDER BY entering.slot
             ON CONFLICT (slot) DO NOTHING
             RETURNING batch_id
         ),
@@ -362,6 +369,7 @@ pub(super) async fn update(
                     AND waiter.batch_id <> freed.batch_id
                 ORDER BY waiter.created_at, waiter.batch_id
                 LIMIT 1
+                FOR UPDATE SKIP LOCKED
             ) AS oldest
             WHERE work.batch_id = oldest.batch_id
                 AND work.is_waiting
@@ -383,9 +391,9 @@ pub(super) async fn update(
     .bind(column(steps, |step| step.lease.owner.as_uuid()))
     .bind(column(steps, |step| step.lease.epoch))
     .bind(column(steps, |step| step.from.as_str()))
-    .bind(column(steps, Step::enters_slot))
+    .bind(column(steps, |step| step.enters_slot()))
     .bind(column(steps, |step| step.record.phase.holds_slot()))
-    .bind(column(steps, Step::is_given_up))
+    .bind(column(steps, |step| step.is_given_up()))
     .bind(column(steps, |step| step.record.phase.as_str()))
     .bind(column(steps, |step| step.record.phase_since))
     .bind(column(steps, |step| step.record.waiting_since))
@@ -419,17 +427,23 @@ pub(super) async fn update(
     .bind(column(steps, |step| lost_attempts(step.record)))
     .fetch_all(connection)
     .await?;
-    rows.iter()
-        .map(|row| {
-            let is_saved: bool = row.try_get("is_saved")?;
-            let is_blocked = !is_saved && row.try_get::<bool, _>("is_entering")?;
-            Ok(Outcome { is_saved, is_blocked, holder: row.try_get("holder")? })
-        })
-        .collect()
+    let mut outcomes = places
+        .into_iter()
+        .zip(&rows)
+        .map(|(place, row)| Ok((place, outcome(row)?)))
+        .collect::<Result<Vec<_>, TryError>>()?;
+    outcomes.sort_by_key(|(place, _)| *place);
+    Ok(outcomes.into_iter().map(|(_, outcome)| outcome).collect())
+}
+
+fn outcome(row: &PgRow) -> Result<Outcome, sqlx::Error> {
+    let is_saved: bool = row.try_get("is_saved")?;
+    let is_blocked = !is_saved && row.try_get::<bool, _>("is_entering")?;
+    Ok(Outcome { is_saved, is_blocked, holder: row.try_get("holder")? })
 }
 
 /// The batches whose work is locked; mostly none.
-fn entering<'a>(steps: &'a [Step<'_>]) -> Vec<&'a str> {
+fn entering<'a>(steps: &[&'a Step<'_>]) -> Vec<&'a str> {
     steps.iter().filter(|step| step.enters_slot()).map(|step| step.lease.batch.as_str()).collect()
 }
 

@@ -1,6 +1,7 @@
 //! PostgreSQL, on a real server and a database of its own for each test.
 
 mod conformance;
+mod locks;
 mod migrations;
 mod nodes;
 mod partitions;
