@@ -45,14 +45,14 @@ impl Item for Write {
 
 /// The writes of a store.
 pub(super) fn writes(writer: SqlitePool, clock: Arc<dyn Clock>, replay: Replay) -> Share<Write, Written> {
-    Share::new(1, MOST, move |writes: Vec<Write>| {
+    Share::new(1, MOST, move |group: Vec<Write>| {
         let (writer, clock, replay) = (writer.clone(), Arc::clone(&clock), replay.clone());
         async move {
             replay.round_trip("write");
-            match together(&writer, clock.as_ref(), &writes).await {
+            match together(&writer, clock.as_ref(), &group).await {
                 Ok(written) => written.into_iter().map(answer).collect(),
                 // Not committed, or nobody knows.
-                Err(_) => writes.iter().map(|_| Answer::Alone(Repeat::Possible)).collect(),
+                Err(_) => group.iter().map(|_| Answer::Alone(Repeat::Possible)).collect(),
             }
         }
     })
@@ -66,23 +66,20 @@ fn answer(written: Option<Written>) -> Answer<Written> {
 async fn together(
     writer: &SqlitePool,
     clock: &dyn Clock,
-    writes: &[Write],
+    group: &[Write],
 ) -> Result<Vec<Option<Written>>, sqlx::Error> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     let now = clock.now().timestamp_millis();
-    let mut written = Vec::with_capacity(writes.len());
-    for write in writes {
+    let mut written = Vec::with_capacity(group.len());
+    for write in group {
         let mut savepoint = transaction.begin().await?;
-        match one(&mut savepoint, write, now).await {
-            Ok(done) => {
-                savepoint.commit().await?;
-                written.push(Some(done));
-            }
-            Err(_) => {
-                savepoint.rollback().await?;
-                written.push(None);
-            }
+        let done = one(&mut savepoint, write, now).await.ok();
+        if done.is_some() {
+            savepoint.commit().await?;
+        } else {
+            savepoint.rollback().await?;
         }
+        written.push(done);
     }
     transaction.commit().await?;
     Ok(written)

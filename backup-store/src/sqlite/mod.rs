@@ -63,8 +63,8 @@ impl SqliteStore {
         migrate::run(&writer, config.migrate, &address).await?;
         let clock = config.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
         let replay = Replay::new(config.retry.clone(), config.observer.clone());
-        let writes = Arc::new(group::writes(writer.clone(), Arc::clone(&clock), replay.clone()));
-        Ok(Self { writer, reader, clock, replay, writes })
+        let share = Arc::new(group::writes(writer.clone(), Arc::clone(&clock), replay.clone()));
+        Ok(Self { writer, reader, clock, replay, writes: share })
     }
 
     /// Ends the connections; a checkpoint moves everything into the file.

@@ -35,9 +35,8 @@ impl TrackingStore for SqliteStore {
         let write = Write::Create { record: record.clone(), key: key.cloned(), hold };
         let earlier = match self.writes.ask(write).await {
             Answer::Done(Written::Created(created)) => return Ok(*created),
-            Answer::Done(Written::Saved(_)) => Repeat::Possible,
             Answer::Alone(repeat) => repeat,
-            Answer::Unavailable(_) => Repeat::Possible,
+            Answer::Done(Written::Saved(_)) | Answer::Unavailable(_) => Repeat::Possible,
         };
         let attempt = |repeat: Repeat| async move {
             let mut transaction = self.begin("create").await?;
