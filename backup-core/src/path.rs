@@ -21,14 +21,16 @@ use crate::{
     clock::Clock,
     config::ConfigResolver,
     failure::{ErrorCode, Failure},
-    ids::{BatchId, OwnerId, TaskId},
+    held::{Held, Next},
+    ids::{OwnerId, TaskId},
     judge::{Verdict, judge},
-    lease::{LeaseBook, LeaseState},
+    lease::LeaseBook,
     pace,
+    reasons::{behind, busy, deadline, no_strategy, unknown, unreachable},
     record::{Attempt, BackupRecord, IllegalTransition},
     settings::Settings,
     state::Phase,
-    store::{Claimed, Hold, Lease, Saved, StoreError, TrackingStore},
+    store::{Claimed, Hold, Saved, StoreError, TrackingStore},
     strategies::Strategies,
     strategy::{Found, PlanError, Start},
     target::{BackupTarget, Completion, OnUnknown},
@@ -43,52 +45,6 @@ pub(crate) struct Path {
     pub(crate) settings: Settings,
     pub(crate) owner: OwnerId,
     pub(crate) leases: LeaseBook,
-}
-
-/// A batch that this process works on.
-#[derive(Debug)]
-pub(crate) struct Held {
-    pub(crate) record: BackupRecord,
-    /// The share of subtasks that succeeded, as last seen.
-    pub(crate) percent: Option<f64>,
-    pub(crate) span: Span,
-    lease: Lease,
-    lease_state: Arc<LeaseState>,
-    target: Option<Arc<BackupTarget>>,
-    /// The last attempt was recorded by this holder and is not sent yet.
-    unsent: bool,
-    /// A change to `record` that is not known to be committed: the record before it, and when it is due.
-    unsaved: Option<Box<(BackupRecord, Duration)>>,
-    /// Since when, by this process's clock, an attempt has been looked for or an end has been settling.
-    watching_since: Option<Duration>,
-    /// YBA was asked to abort the task.
-    abort_sent: bool,
-    /// Looks, or failures, in a row: the intervals grow with it.
-    tries: u32,
-}
-
-impl Held {
-    pub(crate) fn lease(&self) -> &Lease {
-        &self.lease
-    }
-
-    /// The YBA instance: the part of the slot before the universe.
-    pub(crate) fn instance(&self) -> &str {
-        self.record.slot.split('/').next().unwrap_or_default()
-    }
-}
-
-/// What follows a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
-    /// Another step at once.
-    Now,
-    /// Another step after this long.
-    After(Duration),
-    /// Nothing more to do here: it is over, or it waits in the store for whoever comes.
-    Over,
-    /// The lease is lost: someone else goes on.
-    Lost,
 }
 
 impl Path {
@@ -605,45 +561,4 @@ fn strategy_response(accepted: Option<serde_json::Value>, backup: serde_json::Va
     };
     answer.insert("backup".to_owned(), backup);
     serde_json::Value::Object(answer)
-}
-
-fn no_strategy(name: &str) -> Failure {
-    Failure::new(ErrorCode::Internal, format!("no strategy is registered under the name \"{name}\""))
-}
-
-fn busy(text: &str) -> Failure {
-    Failure::new(ErrorCode::UniverseBusy, format!("the universe was busy for as long as we may wait: {text}"))
-        .with_advice("see in YBA what holds the universe, then run the batch again")
-}
-
-fn behind(batch: &BatchId) -> Failure {
-    Failure::new(
-        ErrorCode::UniverseBusy,
-        format!("the universe was busy for as long as we may wait: batch {batch} has it"),
-    )
-    .with_advice("see what that batch waits for, then run this one again")
-}
-
-fn unreachable(cause: &str) -> Failure {
-    Failure::new(
-        ErrorCode::YbaUnreachable,
-        format!("YBA could not be reached for as long as we may wait: {cause}"),
-    )
-    .with_advice("nothing was started; mend the way to YBA, then run the batch again")
-}
-
-fn unknown(what: &str) -> Failure {
-    Failure::new(ErrorCode::TaskLost, format!("nobody can tell whether YBA started this backup: {what}"))
-        .with_advice("look at the universe's tasks and backups in YBA; run the batch again only if there is none of it")
-}
-
-fn deadline(task: &TaskId, target: &BackupTarget, cause: Option<&str>) -> Failure {
-    let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
-    Failure::new(
-        ErrorCode::DeadlineExceeded,
-        format!("YBA's task {task} was still open after {} minutes{cause}", target.deadline.as_secs() / 60),
-    )
-    .with_advice(
-        "the task may still run and lock the universe: look at it in YBA, and abort it there if it hangs",
-    )
 }

@@ -19,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use crate::{
+    held::{Held, Next},
     orchestrator::Live,
     pace,
-    path::{Held, Next, Path},
+    path::Path,
     record::BackupRecord,
     store::{Claim, Lease},
 };

@@ -42,6 +42,10 @@ pub trait TrackingStore: Send + Sync + 'static {
     /// The outcome says what is there now: [`Created::New`] with what was written (a batch whose slot is taken is
     /// written as [`Phase::Waiting`] instead of `Submitting`, without its attempt), or [`Created::Existing`] when the batch
     /// id or the idempotency key is taken; then nothing was written.
+    ///
+    /// Waiting work is due at once; a batch that found its slot taken, when the slot is free, or after `hold.lease` if
+    /// nobody woke it. The creation of an attempt, sent again by its owner, answers as the first time while the lease is
+    /// held. [`TrackingStore::reopen`] likewise.
     async fn create(
         &self,
         record: &BackupRecord,
@@ -62,7 +66,8 @@ pub trait TrackingStore: Send + Sync + 'static {
     /// [`Phase::Done`] the outcome reaches tracker, batch and, for a failure, the exceptions.
     ///
     /// `retry_in` is when a [`Phase::Waiting`] record becomes due. [`Saved::SlotTaken`]: the record was to enter a phase
-    /// that holds the slot, and another batch has it; nothing was written.
+    /// that holds the slot, and another batch has it; nothing was written. What is there already under the lease's epoch
+    /// ([`is_same_step`]) answers [`Saved::Yes`] again. A wish to cancel outlives every save.
     ///
     /// # Errors
     ///

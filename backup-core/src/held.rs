@@ -1,0 +1,53 @@
+//! A batch in the hands of this process: its record, its lease, and what only memory knows.
+
+use std::{sync::Arc, time::Duration};
+
+use tracing::Span;
+
+use crate::{lease::LeaseState, record::BackupRecord, store::Lease, target::BackupTarget};
+
+/// A batch that this process works on.
+#[derive(Debug)]
+pub(crate) struct Held {
+    pub(crate) record: BackupRecord,
+    /// The share of subtasks that succeeded, as last seen.
+    pub(crate) percent: Option<f64>,
+    pub(crate) span: Span,
+    pub(crate) lease: Lease,
+    pub(crate) lease_state: Arc<LeaseState>,
+    pub(crate) target: Option<Arc<BackupTarget>>,
+    /// The last attempt was recorded by this holder and is not sent yet.
+    pub(crate) unsent: bool,
+    /// A change to `record` that is not known to be committed: the record before it, and when it is due.
+    pub(crate) unsaved: Option<Box<(BackupRecord, Duration)>>,
+    /// Since when, by this process's clock, an attempt has been looked for or an end has been settling.
+    pub(crate) watching_since: Option<Duration>,
+    /// YBA was asked to abort the task.
+    pub(crate) abort_sent: bool,
+    /// Looks, or failures, in a row: the intervals grow with it.
+    pub(crate) tries: u32,
+}
+
+impl Held {
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// The YBA instance: the part of the slot before the universe.
+    pub(crate) fn instance(&self) -> &str {
+        self.record.slot.split('/').next().unwrap_or_default()
+    }
+}
+
+/// What follows a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// Another step at once.
+    Now,
+    /// Another step after this long.
+    After(Duration),
+    /// Nothing more to do here: it is over, or it waits in the store for whoever comes.
+    Over,
+    /// The lease is lost: someone else goes on.
+    Lost,
+}

@@ -1,0 +1,54 @@
+//! Why a step failed or waits, in words for a person: what happened, and what to do next.
+
+use crate::{
+    failure::{ErrorCode, Failure},
+    ids::{BatchId, TaskId},
+    target::BackupTarget,
+};
+
+/// The strategy of a target or a plan is not there: a fault of the assembly.
+pub(crate) fn no_strategy(name: &str) -> Failure {
+    Failure::new(ErrorCode::Internal, format!("no strategy is registered under the name \"{name}\""))
+}
+
+/// YBA said that something else holds the universe.
+pub(crate) fn busy(text: &str) -> Failure {
+    Failure::new(ErrorCode::UniverseBusy, format!("the universe was busy for as long as we may wait: {text}"))
+        .with_advice("see in YBA what holds the universe, then run the batch again")
+}
+
+/// Another batch of ours has the universe.
+pub(crate) fn behind(batch: &BatchId) -> Failure {
+    Failure::new(
+        ErrorCode::UniverseBusy,
+        format!("the universe was busy for as long as we may wait: batch {batch} has it"),
+    )
+    .with_advice("see what that batch waits for, then run this one again")
+}
+
+/// No YBA that would act could be reached.
+pub(crate) fn unreachable(cause: &str) -> Failure {
+    Failure::new(
+        ErrorCode::YbaUnreachable,
+        format!("YBA could not be reached for as long as we may wait: {cause}"),
+    )
+    .with_advice("nothing was started; mend the way to YBA, then run the batch again")
+}
+
+/// An answer was lost, and what it spoke of cannot be decided.
+pub(crate) fn unknown(what: &str) -> Failure {
+    Failure::new(ErrorCode::TaskLost, format!("nobody can tell whether YBA started this backup: {what}"))
+        .with_advice("look at the universe's tasks and backups in YBA; run the batch again only if there is none of it")
+}
+
+/// The task outlived the deadline.
+pub(crate) fn deadline(task: &TaskId, target: &BackupTarget, cause: Option<&str>) -> Failure {
+    let cause = cause.map(|cause| format!(" ({cause})")).unwrap_or_default();
+    Failure::new(
+        ErrorCode::DeadlineExceeded,
+        format!("YBA's task {task} was still open after {} minutes{cause}", target.deadline.as_secs() / 60),
+    )
+    .with_advice(
+        "the task may still run and lock the universe: look at it in YBA, and abort it there if it hangs",
+    )
+}
