@@ -64,7 +64,7 @@ struct Cluster {
 
 impl Cluster {
     async fn start(test: &str, size: usize) -> Option<Self> {
-        let Some(server) = super::server_on_tcp(test) else { return None };
+        let server = super::server_on_tcp(test)?;
         let database = server.database();
         let mut nodes = Vec::new();
         for _ in 0..size {
