@@ -113,6 +113,10 @@ impl App {
                 );
             }
         }
+        if role == Role::Service {
+            let yba = yba.clone();
+            tokio::spawn(async move { yba.check_markers().await });
+        }
         Ok(Self { settings: Arc::new(settings), orchestrator: adjust(builder).start(), yba })
     }
 }

@@ -39,4 +39,4 @@ pub use environment::Environment;
 pub use explain::{Explanation, Row};
 pub use fault::{ConfigError, Fault, Faults, Warning};
 pub use origin::Origin;
-pub use settings::{Settings, Sources};
+pub use settings::{Examination, Settings, Sources};

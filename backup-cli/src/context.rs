@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use backup_app::{App, ConfigError, Environment, Role, Settings, Sources};
+use backup_app::{App, ConfigError, Environment, Examination, Role, Settings, Sources};
 use backup_core::BatchId;
 use chrono_tz::Tz;
 
@@ -31,6 +31,11 @@ impl Context {
     /// The settings, or everything that is wrong with them.
     pub(crate) fn load(&self) -> Result<Settings, ConfigError> {
         Settings::load(&self.sources)
+    }
+
+    /// What can be said of the settings, whether they are right or not.
+    pub(crate) fn examine(&self) -> Result<Examination, ConfigError> {
+        Settings::examine(&self.sources)
     }
 
     /// The settings of a command that works on what is recorded.

@@ -89,17 +89,36 @@ pub struct Settings {
     warnings: Vec<Warning>,
 }
 
+/// What can be said of a configuration, whether it is right or not.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Examination {
+    /// Every setting that could be read, with its value and its origin; secrets are masked.
+    pub explanation: Explanation,
+    /// Everything that is wrong.
+    pub faults: Vec<Fault>,
+    /// What works, and what somebody should know about.
+    pub warnings: Vec<Warning>,
+}
+
 impl Settings {
+    /// Reads the settings and says what there is to say, without a verdict.
+    ///
+    /// # Errors
+    ///
+    /// A named file that cannot be read, or text that is no YAML.
+    pub fn examine(sources: &Sources) -> Result<Examination, ConfigError> {
+        let (name, text) = named_text(sources)?;
+        Ok(Self::read_text(&name, &text, &sources.environment, &sources.overrides)?.1)
+    }
+
     /// Loads the settings, or says everything that is wrong with them.
     ///
     /// # Errors
     ///
     /// A named file that cannot be read, text that is no YAML, or settings that are wrong: all of them at once.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let (name, text) = match named_file(sources) {
-            Some((path, named_by)) => (path.display().to_string(), read_file(&path, named_by)?),
-            None => ("(no file)".to_owned(), String::new()),
-        };
+        let (name, text) = named_text(sources)?;
         Self::from_text(&name, &text, &sources.environment, &sources.overrides)
     }
 
@@ -114,6 +133,20 @@ impl Settings {
         environment: &Environment,
         overrides: &[(String, String)],
     ) -> Result<Self, ConfigError> {
+        let (settings, Examination { explanation, faults, warnings }) =
+            Self::read_text(name, text, environment, overrides)?;
+        if faults.is_empty() {
+            return Ok(Self { explanation, warnings, ..settings });
+        }
+        Err(Faults(faults).into())
+    }
+
+    fn read_text(
+        name: &str,
+        text: &str,
+        environment: &Environment,
+        overrides: &[(String, String)],
+    ) -> Result<(Self, Examination), ConfigError> {
         let mut faults = Vec::new();
         let flags = flags(overrides, &mut faults);
         let file = file::read(name, text, &flags, environment, &mut faults)?;
@@ -122,12 +155,9 @@ impl Settings {
         let settings = Self::read(&mut reader, &file);
         reader.refuse_unknown();
         let Reader { rows, mut faults, warnings, .. } = reader;
-        if faults.is_empty() {
-            return Ok(Self { explanation: Explanation { rows }, warnings, ..settings });
-        }
         faults.sort_by_key(|fault| fault.origin.as_ref().and_then(Origin::line).unwrap_or(usize::MAX));
         faults.dedup();
-        Err(Faults(faults).into())
+        Ok((settings, Examination { explanation: Explanation { rows }, faults, warnings }))
     }
 
     fn read(reader: &mut Reader<'_>, file: &File) -> Self {
@@ -171,6 +201,14 @@ impl Settings {
         let key = file::tree::canonical(key);
         self.targets.iter().find(|target| file::tree::canonical(&target.key) == key)
     }
+}
+
+/// The configuration's text, and what to call it.
+fn named_text(sources: &Sources) -> Result<(String, String), ConfigError> {
+    Ok(match named_file(sources) {
+        Some((path, named_by)) => (path.display().to_string(), read_file(&path, named_by)?),
+        None => ("(no file)".to_owned(), String::new()),
+    })
 }
 
 fn named_file(sources: &Sources) -> Option<(PathBuf, &'static str)> {

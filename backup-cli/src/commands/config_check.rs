@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use backup_app::settings::TargetState;
-use backup_app::{ConfigError, Fault, Role, Row, Settings, Warning};
+use backup_app::{ConfigError, Examination, Fault, Role, Row, Settings, Warning};
 use backup_core::Orchestrator;
 use serde::Serialize;
 use yba_client::{Leadership, YbaClient};
@@ -45,7 +45,7 @@ struct Check {
 pub(crate) async fn run(context: &Context, args: &ConfigCheckArgs) -> Result<Exit> {
     let settings = match context.load() {
         Ok(settings) => settings,
-        Err(ConfigError::Invalid(faults)) => return refuse(&context.printer, &faults.0),
+        Err(ConfigError::Invalid(_)) => return refuse(&context.printer, &context.examine()?),
         Err(unreadable) => {
             report(&context.printer, &advised(unreadable));
             return Ok(Exit::Failed);
@@ -65,29 +65,41 @@ pub(crate) async fn run(context: &Context, args: &ConfigCheckArgs) -> Result<Exi
     Ok(if is_well { Exit::Done } else { Exit::Failed })
 }
 
-fn refuse(printer: &Printer, faults: &[Fault]) -> Result<Exit> {
+/// What could be read, what is wrong, and what to look at.
+fn refuse(printer: &Printer, seen: &Examination) -> Result<Exit> {
+    let Examination { explanation, faults, warnings, .. } = seen;
+    if printer.is_json() {
+        printer.json(&Report { settings: &explanation.rows, faults, warnings, ..Report::default() })?;
+    } else {
+        printer.result(settings(&explanation.rows))?;
+        printer.say("");
+    }
+    for warning in warnings {
+        printer.warn(warning, false);
+    }
     for fault in faults {
         printer.error(fault);
     }
     let count = faults.len();
     printer.complain(format_args!("\n{count} {} to correct.", if count == 1 { "fault" } else { "faults" }));
-    if printer.is_json() {
-        printer.json(&Report { faults, ..Report::default() })?;
-    }
     Ok(Exit::Failed)
+}
+
+fn settings(rows: &[Row]) -> String {
+    let mut table = plain_table(table_width());
+    table.set_header(["SETTING", "VALUE", "FROM"]);
+    for row in rows {
+        table.add_row([row.key.as_str(), row.value.as_str(), &row.origin.to_string()]);
+    }
+    keep_whole(&mut table, 0);
+    text_of(table)
 }
 
 fn print(printer: &Printer, report: &Report<'_>) -> Result<()> {
     if printer.is_json() {
         return Ok(printer.json(report)?);
     }
-    let mut table = plain_table(table_width());
-    table.set_header(["SETTING", "VALUE", "FROM"]);
-    for row in report.settings {
-        table.add_row([row.key.as_str(), row.value.as_str(), &row.origin.to_string()]);
-    }
-    keep_whole(&mut table, 0);
-    printer.result(text_of(table))?;
+    printer.result(settings(report.settings))?;
     printer.result(format_args!("\n{}", targets(report)))?;
     if let Some(checks) = &report.online {
         printer.result(format_args!("\n{}", answers(checks)))?;

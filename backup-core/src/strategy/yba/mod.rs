@@ -95,6 +95,16 @@ impl YbaInstances {
         self.instances.get(name).map(|instance| &instance.client)
     }
 
+    /// Asks each instance whether it returns the `X-REQUEST-ID` that it is sent, and says so where it does not: then a lost
+    /// answer can only be looked up by backup rows. An instance that does not answer is learned from its first backup.
+    pub async fn check_markers(&self) {
+        for (name, instance) in self.instances.iter() {
+            if let Ok(echoed) = instance.client.echoes_request_ids().await {
+                instance.note_marker(echoed, name);
+            }
+        }
+    }
+
     fn of(&self, target: &BackupTarget) -> Result<&Instance, NoAnswer> {
         self.instances.get(&target.instance).ok_or_else(|| {
             NoAnswer(format!("no YBA instance is configured under the name \"{}\"", target.instance))
@@ -117,7 +127,7 @@ impl YbaInstances {
         };
         match instance.create(&backup, legacy_url, &RequestId::from(attempt.id.as_uuid())).await {
             Ok(accepted) => {
-                instance.note_marker(accepted.request_id_echoed, target);
+                instance.note_marker(accepted.request_id_echoed, &target.instance);
                 Start::Accepted { task: accepted.task.as_str().into(), response: accepted.body }
             }
             Err(error) => start_error(&error),
@@ -228,10 +238,10 @@ impl Instance {
         }
     }
 
-    fn note_marker(&self, echoed: bool, target: &BackupTarget) {
+    fn note_marker(&self, echoed: bool, name: &InstanceName) {
         if !echoed && !self.marker_lost.swap(true, Ordering::AcqRel) {
             tracing::warn!(
-                instance = %target.instance,
+                instance = %name,
                 "YBA does not return the X-REQUEST-ID that was sent (an old release, or a proxy rewrites it): a lost answer \
                  can only be looked up by backup rows",
             );
