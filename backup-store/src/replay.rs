@@ -10,7 +10,7 @@
 //! Repeating is safe because every operation is: it is fenced by an epoch, or unique by a key, and recognises its own
 //! first try (`Repeat::Possible`).
 
-use std::{future::Future, time::Duration};
+use std::{future::Future, io, time::Duration};
 
 use backup_core::store::StoreError;
 use rand::RngExt;
@@ -89,11 +89,29 @@ impl From<sqlx::Error> for TryError {
 pub(crate) struct Replay {
     policy: RetryPolicy,
     observer: Option<StoreObserver>,
+    /// How long one try may take.
+    limit: Option<Duration>,
 }
 
 impl Replay {
     pub(crate) fn new(policy: RetryPolicy, observer: Option<StoreObserver>) -> Self {
-        Self { policy, observer }
+        Self { policy, observer, limit: None }
+    }
+
+    /// Gives up a try after this long, with its connection: a server that vanished says nothing.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn with_limit(self, limit: Duration) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
+    /// One try, within the limit.
+    pub(crate) async fn limited<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, TryError>>,
+    ) -> Result<T, TryError> {
+        let Some(limit) = self.limit else { return attempt.await };
+        let silence = || io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time");
+        tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(sqlx::Error::Io(silence()).into()))
     }
 
     /// Counts a round trip.
@@ -114,7 +132,7 @@ impl Replay {
         let mut repeat = Repeat::No;
         let (mut contended, mut lost, mut stale) = (0, 0, 0);
         loop {
-            let error = match attempt(repeat).await {
+            let error = match self.limited(attempt(repeat)).await {
                 Ok(answer) => return Ok(answer),
                 Err(TryError::Contract(error)) => return Err(error),
                 Err(error) => error,
@@ -194,4 +212,70 @@ fn unavailable(operation: &'static str, error: TryError) -> StoreError {
 
 fn refused(operation: &'static str, error: TryError) -> StoreError {
     StoreError::Refused { operation, source: error.into_source() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn replay() -> Replay {
+        let policy = RetryPolicy { first_delay: Duration::from_millis(1), ..RetryPolicy::default() };
+        Replay::new(policy, None)
+    }
+
+    /// Runs something that always fails as the verdict says; answers how often, and with what.
+    async fn failing(verdict: fn(&sqlx::Error) -> Verdict) -> (u32, StoreError) {
+        let tries = AtomicU32::new(0);
+        let outcome = replay()
+            .run("test", verdict, |_| {
+                tries.fetch_add(1, Ordering::Relaxed);
+                async { Err::<(), _>(TryError::Database(sqlx::Error::RowNotFound)) }
+            })
+            .await;
+        (tries.load(Ordering::Relaxed), outcome.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn each_verdict_has_its_number_of_tries() {
+        let (tries, error) = failing(|_| Verdict::Contention).await;
+        assert!(tries == 10 && error.is_transient(), "{tries} {error:?}");
+        let (tries, error) = failing(|_| Verdict::Lost).await;
+        assert!(tries == 3 && error.is_transient(), "{tries} {error:?}");
+        let (tries, error) = failing(|_| Verdict::Stale).await;
+        assert!(tries == 2 && error.is_transient(), "{tries} {error:?}");
+        let (tries, error) = failing(|_| Verdict::TimedOut).await;
+        assert!(tries == 1 && error.is_transient(), "{tries} {error:?}");
+        let (tries, error) = failing(|_| Verdict::Refused).await;
+        assert!(tries == 1 && matches!(error, StoreError::Refused { .. }), "{tries} {error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_try_after_a_lost_connection_knows_of_it() {
+        let seen = std::sync::Mutex::new(Vec::new());
+        let answer = replay()
+            .run(
+                "test",
+                |_| Verdict::Lost,
+                |repeat| {
+                    let mut seen = seen.lock().unwrap();
+                    seen.push(repeat);
+                    let is_second = seen.len() == 2;
+                    async move { if is_second { Ok(()) } else { Err(sqlx::Error::RowNotFound.into()) } }
+                },
+            )
+            .await;
+        assert!(answer.is_ok());
+        assert_eq!(*seen.lock().unwrap(), [Repeat::No, Repeat::Possible]);
+    }
+
+    #[tokio::test]
+    async fn what_the_contract_says_is_not_tried_again() {
+        let batch = || backup_core::BatchId::from("b");
+        let outcome: Result<(), _> = replay()
+            .run("test", |_| Verdict::Lost, |_| async { Err(StoreError::NotFound { batch: batch() }.into()) })
+            .await;
+        assert!(matches!(outcome, Err(StoreError::NotFound { .. })));
+    }
 }

@@ -87,7 +87,7 @@ pub(super) fn creates(access: &Arc<Access>) -> Share<Creation, Created> {
     Share::new(GROUPS, MOST, move |creations: Vec<Creation>| {
         let access = Arc::clone(&access);
         async move {
-            match insert(&access, &creations).await {
+            match access.replay.limited(insert(&access, &creations)).await {
                 Ok(mut phases) => {
                     creations.iter().map(|new| answer(new, phases.remove(&new.record.batch))).collect()
                 }
@@ -116,7 +116,7 @@ pub(super) fn saves(access: &Arc<Access>) -> Share<Advance, Saved> {
     Share::new(GROUPS, MOST, move |advances: Vec<Advance>| {
         let access = Arc::clone(&access);
         async move {
-            match update(&access, &advances).await {
+            match access.replay.limited(update(&access, &advances)).await {
                 Ok(saved) => saved
                     .into_iter()
                     .map(|saved| if saved { Answer::Done(Saved::Yes) } else { Answer::Alone(Repeat::No) })
@@ -141,6 +141,7 @@ fn alone<O>(error: &TryError, items: usize) -> Vec<Answer<O>> {
         TryError::Database(error) if judge(error) == Verdict::TimedOut => {
             Answer::Unavailable(error.to_string())
         }
+        TryError::Unreachable(error) => Answer::Unavailable(error.to_string()),
         _ => Answer::Alone(Repeat::Possible),
     };
     (0..items).map(|_| answer()).collect()

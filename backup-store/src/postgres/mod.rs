@@ -81,10 +81,10 @@ impl PostgresStore {
         let nodes = Nodes::new(&server, &plan.plain, &plan.search_path);
         let mut first = connect::first(&plan, nodes.as_ref(), &config.retry, &address).await?;
         migrate::run(&mut first, &plan.schema, config.migrate, &address).await?;
+        let replay = Replay::new(config.retry.clone(), config.observer.clone())
+            .with_limit(plan.acquire_timeout + plan.answer_timeout);
         let pool = Pool::new(&config.pool, plan, nodes);
-        let (clock, replay) =
-            (config.clock.clone(), Replay::new(config.retry.clone(), config.observer.clone()));
-        let access = Arc::new(Access { pool, clock, replay });
+        let access = Arc::new(Access { pool, clock: config.clock.clone(), replay });
         let (creates, saves) = (group::creates(&access), group::saves(&access));
         let store = Arc::new(Self { access, creates, saves, address });
         if config.migrate {

@@ -17,6 +17,10 @@ use crate::{
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Every statement of ours takes milliseconds.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A server that gives up a statement by itself, as it was told to, needs time to say so.
+const GRACE: Duration = Duration::from_secs(1);
 const APPLICATION_NAME: &str = "backup-orchestrator";
 
 /// How to connect. It holds a password, so it has no `Debug` text.
@@ -30,6 +34,8 @@ pub(super) struct Plan {
     pub(super) schema: String,
     pub(super) connect_timeout: Duration,
     pub(super) acquire_timeout: Duration,
+    /// How long a server may stay silent before we take it for lost.
+    pub(super) answer_timeout: Duration,
 }
 
 impl Plan {
@@ -49,6 +55,7 @@ impl Plan {
             schema,
             connect_timeout: server.connect_timeout.unwrap_or(CONNECT_TIMEOUT),
             acquire_timeout: server.login_timeout.unwrap_or(config.pool.acquire_timeout),
+            answer_timeout: server.statement_timeout.map_or(ANSWER_TIMEOUT, |timeout| timeout + GRACE),
         })
     }
 }

@@ -16,6 +16,7 @@ use pg_harness::{Database, Server};
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
+    sync::Notify,
     task::JoinSet,
 };
 
@@ -25,6 +26,7 @@ use super::back_up;
 struct Node {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
+    silence: Arc<Notify>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -33,22 +35,27 @@ impl Node {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&connections);
+        let silence = Arc::new(Notify::new());
+        let (count, silenced) = (Arc::clone(&connections), Arc::clone(&silence));
         let task = tokio::spawn(async move {
             // Dropped with the task, and every connection with it.
             let mut open = JoinSet::new();
             loop {
                 let (mut client, _) = listener.accept().await.unwrap();
-                let count = Arc::clone(&count);
+                let (count, silenced) = (Arc::clone(&count), Arc::clone(&silenced));
                 open.spawn(async move {
                     let mut server = TcpStream::connect(server).await.unwrap();
                     count.fetch_add(1, Ordering::Relaxed);
-                    let _ = copy_bidirectional(&mut client, &mut server).await;
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut client, &mut server) => {}
+                        // The packets of this connection go nowhere from now on.
+                        () = silenced.notified() => std::future::pending().await,
+                    }
                     count.fetch_sub(1, Ordering::Relaxed);
                 });
             }
         });
-        Self { address, connections, task }
+        Self { address, connections, silence, task }
     }
 
     fn open(&self) -> usize {
@@ -164,4 +171,23 @@ async fn a_plain_postgresql_is_used_as_it_was_given() {
     let store = connect(&cluster.config(&hosts, "&load-balance=true")).await.unwrap();
     work(&store).await;
     assert!(cluster.nodes.iter().all(|node| node.open() > 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connection_that_falls_silent_is_given_up() {
+    let Some(cluster) =
+        Cluster::start("postgres::nodes::a_connection_that_falls_silent_is_given_up", 1).await
+    else {
+        return;
+    };
+    let mut config = cluster.config(&cluster.host(0), "&socketTimeout=1");
+    (config.pool.max_connections, config.pool.min_connections) = (2, 0);
+    config.pool.acquire_timeout = Duration::from_millis(200);
+    let store = connect(&config).await.unwrap();
+    back_up(&*store, "u1").await;
+    cluster.nodes[0].silence.notify_waiters();
+    back_up(&*store, "u1").await;
+    let page = store.list(&backup_core::store::BackupFilter::default()).await.unwrap();
+    assert!(page.records.iter().all(backup_core::BackupRecord::is_done));
+    assert_eq!(page.records.len(), 2);
 }
