@@ -93,7 +93,7 @@ impl Killer {
     fn stop(&mut self, replica: usize, replicas: &[Replica]) {
         replicas[replica].stop();
         self.toll.stops += 1;
-        let wakes = Instant::now() + LEASE + self.dice.millis(100..1500);
+        let wakes = Instant::now() + LEASE + self.dice.millis(500..4000);
         self.patient = Some(Patient { replica, wakes, is_awake: false });
     }
 

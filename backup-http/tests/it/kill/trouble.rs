@@ -13,7 +13,7 @@ use yba_client::{
 use super::{
     dice::Dice,
     trial::Trial,
-    world::{ROW_DELAY, World},
+    world::{RESUME_DELAY, ROW_DELAY, World},
 };
 
 /// Everything that happens to YBA and to the database, until the end.
@@ -106,14 +106,16 @@ impl YbaTrouble {
         self.yba.unlock_universe(&universe);
     }
 
-    /// An orderly one. A task without a backup row does not survive it, and failed backups are another test's story: so
-    /// nothing new is let in until every task has its row.
+    /// An orderly one. A task without a backup row does not survive it, nor one whose universe is locked when it is to
+    /// run again, and failed backups are another test's story: so nothing new is let in until every task has its row,
+    /// and nothing else happens until all run again.
     async fn restart(&mut self) {
         self.yba.clear_scripts();
         self.yba.script(Endpoint::CreateBackup, Fault::plain(503, "YBA is shutting down").always());
         tokio::time::sleep(ROW_DELAY + Duration::from_millis(1)).await;
         self.yba.restart();
         self.yba.clear_scripts();
+        tokio::time::sleep(RESUME_DELAY + Duration::from_millis(1)).await;
     }
 }
 

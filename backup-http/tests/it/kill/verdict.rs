@@ -42,7 +42,9 @@ impl fmt::Display for Verdict {
 pub(super) async fn reach(world: &World, promises: &Promises, surprises: Vec<String>) -> Verdict {
     let records = world.records().await;
     let mut court = Court { world, verdict: Verdict { batches: records.len(), ..Verdict::default() } };
-    surprises.into_iter().for_each(|surprise| court.fault(None, surprise));
+    for surprise in surprises {
+        court.fault(None, surprise);
+    }
     court.every_promise_is_a_batch(promises, &records);
     court.every_batch_is_completed(&records);
     court.one_backup_each(&records);

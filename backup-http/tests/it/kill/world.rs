@@ -30,6 +30,8 @@ use crate::support::http_client;
 pub(super) const LEASE: Duration = Duration::from_secs(3);
 /// From the start of a task to its backup row.
 pub(super) const ROW_DELAY: Duration = Duration::from_millis(10);
+/// From a restart of YBA until its tasks run again; well below the settling time.
+pub(super) const RESUME_DELAY: Duration = Duration::from_millis(100);
 /// A batch whose replica was killed holds its universe for a lease: there must be others to go on with.
 const UNIVERSES: usize = 40;
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -64,6 +66,7 @@ impl World {
         };
         let yba = Simulator::builder().record_requests(false).start().await;
         yba.set_row_delay(ROW_DELAY);
+        yba.set_resume_delay(RESUME_DELAY);
         let universes: Vec<UniverseId> =
             (0..UNIVERSES).map(|number| yba.add_universe(format!("universe-{number}"))).collect();
         let folder = Folder::new();
