@@ -83,7 +83,7 @@ impl App {
     ///
     /// ```no_run
     /// # use backup_app::{App, Role, Settings, Sources};
-    /// # async fn example(settings: Settings, mine: impl backup_core::BackupStrategy) -> anyhow::Result<()> {
+    /// # async fn example(settings: Settings, mine: impl backup_core::BackupStrategy) -> Result<(), backup_app::StartError> {
     /// let app = App::start_with(settings, Role::Service, |builder| builder.strategy(mine)).await?;
     /// # Ok(()) }
     /// ```

@@ -65,11 +65,18 @@ pub fn init(
 
 /// Whether a level can be read.
 pub(crate) fn check_level(level: &str) -> Result<(), String> {
-    EnvFilter::try_new(level).map(|_| ()).map_err(|error| error.to_string())
+    filter(level).map(|_| ()).map_err(|error| match error {
+        TelemetryError::Level { source, .. } => source.to_string(),
+        other => other.to_string(),
+    })
 }
 
+/// The parser counts bytes from the first character that is not white space, and cuts the text from its beginning: white
+/// space before a directive with a letter beyond ASCII makes it panic. So no directive begins with white space.
 fn filter(level: &str) -> Result<EnvFilter, TelemetryError> {
-    EnvFilter::try_new(level).map_err(|source| TelemetryError::Level { level: level.to_owned(), source })
+    let trimmed: Vec<&str> = level.split(',').map(str::trim).collect();
+    EnvFilter::try_new(trimmed.join(","))
+        .map_err(|source| TelemetryError::Level { level: level.to_owned(), source })
 }
 
 fn subscriber<W>(
@@ -216,6 +223,14 @@ mod tests {
         tracing::info!("accepted");
         backup.record("task.id", "t-1");
         tracing::warn!(attempts = 2, took = ?std::time::Duration::from_secs(1), "slow \"answer\"");
+    }
+
+    #[test]
+    fn no_white_space_makes_the_parser_panic() {
+        for level in [", a®[", " a®=x", "\u{a0}info, \t®"] {
+            let _ = check_level(level);
+        }
+        assert_eq!(check_level(" info , sqlx=warn "), Ok(()));
     }
 
     #[test]
