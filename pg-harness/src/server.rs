@@ -13,6 +13,7 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, ChildStdout, Command, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::binaries::Binaries;
 use crate::database::Database;
@@ -218,7 +219,10 @@ fn free_kilobytes(dir: &Path) -> Option<u64> {
 /// A port nobody listens on, below those the system gives to outgoing connections: a client that keeps trying to reach
 /// a stopped server could otherwise be given the very port, and talk to itself.
 fn free_port() -> u16 {
-    let first = 20_000 + u16::try_from(process::id() % 10_000).unwrap_or_default();
+    // No two servers of one process try the same port at once.
+    static CALLS: AtomicU16 = AtomicU16::new(0);
+    let calls = CALLS.fetch_add(1, Ordering::Relaxed) % 1000;
+    let first = 20_000 + calls + u16::try_from(process::id() % 10_000).unwrap_or_default();
     (first..32_000)
         .find(|&port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
         .expect("a free TCP port")
