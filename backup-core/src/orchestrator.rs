@@ -187,7 +187,8 @@ impl Orchestrator {
     ///
     /// [`Error::Invalid`] with every fault of the request, [`Error::Resolve`] without a target, [`Error::UnknownBatch`]
     /// for a named batch that is not there, [`Error::Conflict`] when it is one of another category or date,
-    /// [`Error::Store`] when nothing could be recorded. In each case nothing was started.
+    /// [`Error::Store`] when the store did not confirm the record: sent again with the same idempotency key, it starts one
+    /// backup at most. In every other case nothing was started.
     pub async fn submit(&self, request: BackupRequest) -> Result<BackupRecord, Error> {
         // In a task of its own: a caller that goes away between the intent and the hand-over would leave the batch to the
         // end of its lease.
@@ -201,8 +202,12 @@ impl Orchestrator {
             }
             submitted
         };
-        let submitted = tokio::spawn(submission.in_current_span()).await;
-        submitted.unwrap_or_else(|panic| Err(Error::Internal(panic.to_string())))
+        match tokio::spawn(submission.in_current_span()).await {
+            Ok(submitted) => submitted,
+            // A bug of a strategy or a store: the caller's to see, as if it had been called directly.
+            Err(bug) if bug.is_panic() => std::panic::resume_unwind(bug.into_panic()),
+            Err(_) => Err(Error::Internal("the runtime is shutting down".to_owned())),
+        }
     }
 
     /// [`Orchestrator::submit`], and then [`Orchestrator::wait`] for the end.

@@ -28,7 +28,7 @@ fn every_fault_is_told_at_once_with_what_was_meant() {
         .replace("poll-max", "pol-max")
         .replace("lease: 3s", "lease: soon");
     fs::write(stage.config(), faulty).unwrap();
-    let ran = stage.run(&["config", "check"]).must_exit(1);
+    let ran = stage.run(&["config", "check"]).must_exit(1).must_show("yba.databases.orders.universe-uuid");
     insta::assert_snapshot!("config_check_faults", masked(&ran.stderr, &stage));
     let (_, shown) = stage.run_json(&["config", "check"]);
     assert_eq!((shown["valid"].as_bool(), shown["faults"].as_array().map(Vec::len)), (Some(false), Some(2)));

@@ -398,7 +398,7 @@ async fn a_store_that_fails_is_answered_503_and_nothing_was_started() {
     app.store.fail_when(|operation, moment| operation == "create" && moment == Moment::Before);
     let reply = app.process(&ask("db1")).await;
     assert_eq!(reply.gist(), "503 FAILED STORE_UNAVAILABLE");
-    assert!(reply.extension("error_advice").contains("nothing was started"), "{reply:?}");
+    assert!(reply.extension("error_advice").contains("the same Idempotency-Key"), "{reply:?}");
     assert!(yba.posted().is_empty());
 }
 
