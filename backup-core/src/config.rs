@@ -29,7 +29,7 @@ pub trait ConfigResolver: Send + Sync + 'static {
 #[non_exhaustive]
 pub enum ResolveError {
     /// Nothing answers to it.
-    #[error("no target answers to the category \"{category}\"; known: {}", known.join(", "))]
+    #[error("no target answers to the category \"{category}\"; {}", known_words(known))]
     UnknownCategory {
         /// What was asked for.
         category: String,
@@ -54,6 +54,10 @@ pub enum ResolveError {
         /// The other.
         second: String,
     },
+}
+
+fn known_words(known: &[String]) -> String {
+    if known.is_empty() { "none is configured".to_owned() } else { format!("known: {}", known.join(", ")) }
 }
 
 /// A target that someone began to configure.

@@ -27,6 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         Simulator::builder().listen(listen).task_duration(Duration::from_secs(seconds)).try_start().await?;
     println!("YBA_URL={}", yba.url());
     println!("YBA_CUSTOMER_UUID={}", yba.customer());
+    // What the backup service of this workspace reads, with the four below.
+    println!("YBA_FULL_BACKUP_URL={}/api/v1/customers/{}/backups", yba.url(), yba.customer());
     println!("YBA_API_TOKEN={}", yba.token().expose_secret());
     println!("YBA_UNIVERSE_UUID={}", yba.universe());
     println!("YBA_STORAGE_CONFIG_UUID={}", yba.storage_config());
