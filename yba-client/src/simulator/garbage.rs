@@ -1,12 +1,16 @@
 //! Deletion and expiry.
 
-use super::world::{Instant, SimBackup, SimTask, Work, World};
+use std::time::Duration;
+
+use super::world::{Event, Instant, SimBackup, SimTask, Work, World};
 use crate::{
     ids::BackupId,
     types::{BackupState, TaskState},
 };
 
 const GARBAGE_PER_RUN: usize = 10;
+/// How long the files of a backup take to be removed.
+const DELETION: Duration = Duration::from_secs(5);
 
 impl World {
     pub(super) fn queue_deletion(&mut self, backup: &BackupId, at: Instant) {
@@ -24,7 +28,7 @@ impl World {
         }
     }
 
-    /// One run of the garbage collector: what is queued disappears, what has expired is queued.
+    /// One run of the garbage collector: what is queued is removed, what has expired is queued.
     pub(super) fn collect_garbage(&mut self, at: Instant) {
         let queued: Vec<BackupId> = self
             .data
@@ -34,7 +38,11 @@ impl World {
             .map(|row| row.id.clone())
             .collect();
         for id in queued {
-            self.delete_row(&id);
+            if let Some(row) = self.data.backups.get_mut(&id) {
+                row.state = BackupState::DeleteInProgress;
+                row.updated = at;
+            }
+            self.schedule(at + DELETION, Event::Deleted(id));
         }
         let mut expired: Vec<(Instant, BackupId)> = self
             .data
@@ -54,6 +62,13 @@ impl World {
                 row.state = BackupState::FailedToDelete;
                 row.updated = at;
             }
+        }
+    }
+
+    /// The files are gone, and the row with them; unless a restart came between and queued it again.
+    pub(super) fn finish_deletion(&mut self, id: &BackupId) {
+        if self.data.backups.get(id).is_some_and(|row| row.state == BackupState::DeleteInProgress) {
+            self.delete_row(id);
         }
     }
 

@@ -33,6 +33,10 @@ impl World {
     pub(super) fn start_up(&mut self) {
         self.settings.mode = Mode::Leader;
         let at = self.now();
+        for row in self.data.backups.values_mut().filter(|row| row.state == BackupState::DeleteInProgress) {
+            row.state = BackupState::QueuedForDeletion;
+            row.updated = at;
+        }
         let mut open: Vec<TaskId> = self.data.open_tasks.iter().cloned().collect();
         open.sort_by_key(|id| self.data.tasks.get(id).map(|task| task.created));
         for id in open {

@@ -13,7 +13,7 @@ use chrono::{DateTime, Utc};
 
 pub(super) use super::data::*;
 use super::{clock::Clock, endpoint::Endpoint, fault::Script, scheduler::TICK, spec::Role};
-use crate::ids::{CustomerId, TaskId};
+use crate::ids::{BackupId, CustomerId, TaskId};
 
 pub(super) type Instant = DateTime<Utc>;
 
@@ -76,6 +76,7 @@ pub(super) enum Event {
     AbortEnds(TaskId, u32),
     Resumes(TaskId, u32),
     CollectsGarbage,
+    Deleted(BackupId),
     Ticks,
 }
 
@@ -138,6 +139,7 @@ impl World {
                 self.collect_garbage(at);
                 self.schedule(at + GARBAGE_INTERVAL, Event::CollectsGarbage);
             }
+            Event::Deleted(backup) => self.finish_deletion(&backup),
             Event::Ticks => {
                 self.tick(at);
                 self.schedule(at + TICK, Event::Ticks);

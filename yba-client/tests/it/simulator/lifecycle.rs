@@ -185,7 +185,7 @@ async fn an_increment_prolongs_the_life_of_its_base() {
 }
 
 #[tokio::test]
-async fn an_expired_chain_is_queued_and_then_disappears() {
+async fn an_expired_chain_is_queued_then_removed_and_then_disappears() {
     let yba = still().await;
     let client = yba.client();
     let base = completed(&yba).await;
@@ -195,7 +195,19 @@ async fn an_expired_chain_is_queued_and_then_disappears() {
     let refused = start(&client, &full(&yba).base(&base.backup_uuid)).await.unwrap_err();
     assert!(refused.is_missing_base());
 
+    // The next run of the collector, whenever it is within its fifteen minutes.
+    let state = || yba.backups().iter().find(|row| row.id == base.backup_uuid).map(|row| row.state.clone());
+    while state() == Some(BackupState::QueuedForDeletion) {
+        yba.advance(Duration::from_secs(1));
+    }
+    assert_eq!(state(), Some(BackupState::DeleteInProgress));
+    // A restart in the middle queues it again.
+    yba.restart();
+    let row = client.backups().get(&base.backup_uuid).await.unwrap();
+    assert_eq!(row.state, BackupState::QueuedForDeletion);
+
     yba.advance(Duration::from_mins(15));
+    yba.advance(Duration::from_secs(5));
     assert!(client.backups().get(&base.backup_uuid).await.unwrap_err().is_not_found());
 }
 

@@ -33,7 +33,7 @@ async fn a_deletion_leaves_out_what_yba_leaves_out() {
 
     let row = client.backups().get(&base).await.unwrap();
     assert_eq!(row.state, BackupState::QueuedForDeletion, "the task's success only means queued");
-    yba.advance(MINUTE * 15);
+    yba.advance(MINUTE * 16);
     for id in [&base, &increment] {
         assert!(client.backups().get(id).await.unwrap_err().is_not_found());
     }
