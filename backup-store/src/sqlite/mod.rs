@@ -14,7 +14,11 @@ mod rows;
 mod save;
 mod store;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use backup_core::{Clock, SystemClock};
 use sqlx::{
@@ -54,7 +58,7 @@ impl SqliteStore {
         let refused = |error| refused(&address, "to open the file", error);
         let options = options(path.as_ref());
         let write = options.clone().journal_mode(SqliteJournalMode::Wal);
-        let writer = pool(1).connect_with(write).await.map_err(refused)?;
+        let writer = first_connection(&write).await.map_err(refused)?;
         let reader = match path {
             // Every connection to `:memory:` is a database of its own.
             None => writer.clone(),
@@ -99,6 +103,20 @@ fn options(path: Option<&PathBuf>) -> SqliteConnectOptions {
     match path {
         Some(path) => options.filename(path),
         None => options.in_memory(true),
+    }
+}
+
+/// The writer. To make a new file a WAL file, SQLite wants it for itself and answers "busy" at once, whatever the busy
+/// timeout says: two processes that start together would refuse each other.
+async fn first_connection(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let began = Instant::now();
+    loop {
+        match pool(1).connect_with(options.clone()).await {
+            Err(error) if judge(&error) == Verdict::Contention && began.elapsed() < BUSY_TIMEOUT => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            connected => return connected,
+        }
     }
 }
 

@@ -53,6 +53,22 @@ async fn processes_that_start_at_once_migrate_once_and_share_the_file() {
     assert_eq!(page.records.len(), 40);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_many_who_start_at_once_on_a_new_file_none_is_refused() {
+    for _ in 0..20 {
+        let dir = tempfile::tempdir().unwrap();
+        let starts: Vec<_> = (0..8)
+            .map(|_| {
+                let config = config(&dir);
+                tokio::spawn(async move { connect(&config).await.map(drop) })
+            })
+            .collect();
+        for start in starts {
+            start.await.unwrap().unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn what_was_recorded_is_there_after_a_restart() {
     let dir = tempfile::tempdir().unwrap();
