@@ -98,9 +98,9 @@ impl Path {
         };
         if !record.lost.is_empty() {
             match strategy.find(target, &record.open_attempts()).await {
-                Ok(Found::Task(task)) => {
+                Ok(Found::Task { task, attempt }) => {
                     tracing::info!(task_id = %task, "found the task of an attempt that was lost");
-                    return record.adopt(task, self.clock.now());
+                    return record.adopt(task, attempt, self.clock.now());
                 }
                 // A person saw it, or the policy says so: it was waited for long enough.
                 Ok(Found::Nothing | Found::Undecidable(_)) => {}
@@ -212,9 +212,9 @@ impl Path {
         held.tries = held.tries.saturating_add(1);
         let past_deadline = self.clock.now() >= held.record.deadline_at;
         match strategy.find(target, &held.record.open_attempts()).await {
-            Ok(Found::Task(task)) => {
+            Ok(Found::Task { task, attempt }) => {
                 tracing::info!(task_id = %task, "found the task that the lost answer spoke of");
-                self.running(held, |record, now| record.adopt(task, now)).await
+                self.running(held, |record, now| record.adopt(task, attempt, now)).await
             }
             Ok(Found::Undecidable(what)) => match target.on_unknown {
                 OnUnknown::Repost if watched >= self.settings.settle_time => self.again(held).await,
@@ -467,7 +467,7 @@ impl Path {
         let (target, attempt) = (held.target.as_ref()?, held.record.attempt()?);
         let strategy = self.strategies.get(held.record.strategy()?)?;
         match strategy.find(target, std::slice::from_ref(attempt)).await {
-            Ok(Found::Task(task)) => Some(task),
+            Ok(Found::Task { task, .. }) => Some(task),
             Ok(Found::Nothing | Found::Undecidable(_)) => None,
             Err(cause) => {
                 tracing::error!(

@@ -214,10 +214,22 @@ impl BackupRecord {
         Ok(())
     }
 
-    /// Records the task of an attempt that was looked for and found: nothing is lost any more.
-    pub fn adopt(&mut self, task: TaskId, now: DateTime<Utc>) -> Result<(), IllegalTransition> {
+    /// Records the task of an attempt that was looked for and found. The other open attempts stay lost: should this task
+    /// fail, one of them may still have started something.
+    ///
+    /// `attempt` is `None` where YBA does not show whose a task is; then nothing more can be found of the others.
+    pub fn adopt(
+        &mut self,
+        task: TaskId,
+        attempt: Option<AttemptId>,
+        now: DateTime<Utc>,
+    ) -> Result<(), IllegalTransition> {
+        let open = self.open_attempts();
         self.run(task, None, now)?;
-        self.lost.clear();
+        self.lost = match attempt {
+            Some(found) => open.iter().map(|attempt| attempt.id).filter(|id| *id != found).collect(),
+            None => Vec::new(),
+        };
         Ok(())
     }
 
@@ -325,6 +337,21 @@ mod tests {
         record.submit(now).unwrap();
         assert_eq!(record.attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(record.status(), TrackerStatus::InProgress);
+    }
+
+    #[test]
+    fn an_adopted_attempt_is_lost_no_more_and_the_others_still_are() {
+        let (mut record, target, now) = fixtures::planned();
+        record.submit(now).unwrap();
+        record.lose_attempt();
+        record.submit(now).unwrap();
+        let [first, second] = [0, 1].map(|place| record.attempts[place].id);
+        record.adopt("task".into(), Some(first), now).unwrap();
+        assert_eq!(record.lost, [second]);
+        // Its task fails: whoever runs the batch again looks for the other one.
+        record.fail(Failure::new(ErrorCode::BackupFailed, "disk full"), now).unwrap();
+        record.run_again(&target, now).unwrap();
+        assert_eq!(record.open_attempts().iter().map(|attempt| attempt.id).collect::<Vec<_>>(), [second]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use self::{
 };
 use crate::{
     failure::Failure,
-    ids::{BackupId, TaskId},
+    ids::{AttemptId, BackupId, TaskId},
     record::{Attempt, Plan},
     target::BackupTarget,
 };
@@ -111,7 +111,12 @@ pub enum Start {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// One of the attempts started this task.
-    Task(TaskId),
+    Task {
+        /// The task.
+        task: TaskId,
+        /// The attempt; `None` where YBA does not show it, and the task was recognised by its backup row.
+        attempt: Option<AttemptId>,
+    },
     /// None did, as far as the answering leader knows.
     Nothing,
     /// It cannot be decided: what would have to be checked by hand, in words.

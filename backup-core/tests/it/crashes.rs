@@ -36,7 +36,9 @@ async fn a_replica_that_dies_while_polling_is_followed_by_another() {
 
 #[tokio::test]
 async fn a_replica_that_dies_after_the_post_leaves_an_attempt_that_is_found_again() {
-    let world = World::new(ScriptedStrategy::new().then_find(Ok(Found::Task("task-1".into()))));
+    let world = World::new(
+        ScriptedStrategy::new().then_find(Ok(Found::Task { task: "task-1".into(), attempt: None })),
+    );
     let first = world.replica();
     // The answer of the POST never reaches the store: every write after the intent fails.
     world.store.fail_when(|operation, _| operation == "save");
@@ -163,7 +165,7 @@ async fn a_request_that_a_stopped_process_sends_too_late_is_aborted(#[case] answ
     let surplus = TaskId::from(format!("task-{}", record.attempts[0].id));
     if let Some(lost) = answer {
         world.yba.start_next(lost);
-        world.yba.find_next(Ok(Found::Task(surplus.clone())));
+        world.yba.find_next(Ok(Found::Task { task: surplus.clone(), attempt: None }));
     }
     gate.notify_one();
     world.pass(Duration::from_secs(2)).await;
@@ -184,7 +186,7 @@ async fn an_attempt_that_comes_to_life_after_it_was_given_up_is_adopted() {
     let waiting = world.until(&batch, |record| record.phase == Phase::Waiting).await;
     assert_eq!(waiting.lost, [waiting.attempts[0].id]);
     // What the universe is busy with is the first attempt, which YBA had been slow to accept.
-    world.yba.find_next(Ok(Found::Task("task-1".into())));
+    world.yba.find_next(Ok(Found::Task { task: "task-1".into(), attempt: None }));
     let record = world.end_of(&batch).await;
     assert_eq!(record.status(), TrackerStatus::Success);
     assert_eq!((record.task, record.lost), (Some("task-1".into()), vec![]));

@@ -113,7 +113,7 @@ async fn a_lost_answer_is_looked_up_before_anything_is_repeated() {
             .then_start(Start::Unknown { cause: "timeout".into() })
             .then_find(Ok(Found::Nothing))
             .then_find(Err(NoAnswer("standby".into())))
-            .then_find(Ok(Found::Task("task-7".into()))),
+            .then_find(Ok(Found::Task { task: "task-7".into(), attempt: None })),
     );
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;

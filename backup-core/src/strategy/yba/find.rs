@@ -27,8 +27,10 @@ impl YbaInstances {
         let instance = self.of(target)?;
         let universe = target.universe.as_str().into();
         let tasks = instance.client.tasks().list(Some(&universe)).await.map_err(|error| no_answer(&error))?;
-        if let Some(task) = tasks.iter().find(|task| bears_marker(task, attempts)) {
-            return Ok(Found::Task(task.id.as_str().into()));
+        for task in &tasks {
+            if let Some(attempt) = marked_by(task, attempts) {
+                return Ok(Found::Task { task: task.id.as_str().into(), attempt: Some(attempt.id) });
+            }
         }
         // Before the negative conclusion; the list itself may have come from a standby.
         instance.must_lead().await?;
@@ -73,7 +75,7 @@ impl Instance {
             .filter(|task| suspects.iter().any(|suspect| suspect.id == **task))
             .collect();
         match rows.as_slice() {
-            [task] if suspects.len() == 1 => Ok(Found::Task(task.as_str().into())),
+            [task] if suspects.len() == 1 => Ok(Found::Task { task: task.as_str().into(), attempt: None }),
             _ => {
                 let ids: Vec<&str> = suspects.iter().map(|task| task.id.as_str()).collect();
                 Ok(Found::Undecidable(format!(
@@ -85,9 +87,9 @@ impl Instance {
     }
 }
 
-fn bears_marker(task: &TaskSummary, attempts: &[Attempt]) -> bool {
-    let Some(marker) = &task.correlation_id else { return false };
-    attempts.iter().any(|attempt| attempt.id.to_string() == marker.as_str())
+fn marked_by<'a>(task: &TaskSummary, attempts: &'a [Attempt]) -> Option<&'a Attempt> {
+    let marker = task.correlation_id.as_ref()?;
+    attempts.iter().find(|attempt| attempt.id.to_string() == marker.as_str())
 }
 
 fn creates_backup(task: &TaskSummary, target: &BackupTarget) -> bool {
