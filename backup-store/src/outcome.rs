@@ -16,7 +16,6 @@ pub(crate) struct Stored {
 }
 
 impl Stored {
-    #[cfg(feature = "sqlite")]
     pub(crate) fn is_owned_by(&self, lease: &Lease) -> bool {
         self.owner == Some(lease.owner.as_uuid()) && self.epoch == lease.epoch
     }

@@ -10,12 +10,44 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// CPU time of this process, user and system.
 pub(crate) fn cpu() -> Duration {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // The name in parentheses may hold spaces; utime and stime are the 12th and 13th fields after it.
-    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
-    let ticks =
-        |place: usize| fields.get(place).and_then(|field| field.parse::<u32>().ok()).unwrap_or_default();
-    TICK * (ticks(11) + ticks(12))
+    Stat::read("self").map_or(Duration::ZERO, |stat| stat.cpu())
+}
+
+/// CPU time of a process and its children, user and system.
+pub(crate) fn cpu_of_family(pid: u32) -> Duration {
+    let pid = pid.to_string();
+    let children = fs::read_dir("/proc").into_iter().flatten().flatten().filter_map(|entry| {
+        let stat = Stat::read(&entry.file_name().to_string_lossy())?;
+        (stat.field(1) == pid).then(|| stat.cpu())
+    });
+    let children: Duration = children.sum();
+    Stat::read(&pid).map_or(Duration::ZERO, |stat| stat.cpu() + stat.cpu_of_ended_children()) + children
+}
+
+/// What `/proc` says of a process. The name in parentheses may hold spaces, so fields count from behind it.
+struct Stat(Vec<String>);
+
+impl Stat {
+    fn read(process: &str) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        Some(Self(stat.rsplit(')').next()?.split_whitespace().map(str::to_owned).collect()))
+    }
+
+    fn field(&self, place: usize) -> &str {
+        self.0.get(place).map_or("", String::as_str)
+    }
+
+    fn ticks(&self, place: usize) -> u32 {
+        self.field(place).parse().unwrap_or_default()
+    }
+
+    fn cpu(&self) -> Duration {
+        TICK * (self.ticks(11) + self.ticks(12))
+    }
+
+    fn cpu_of_ended_children(&self) -> Duration {
+        TICK * (self.ticks(13) + self.ticks(14))
+    }
 }
 
 /// Resident memory of this process, in MiB.

@@ -27,7 +27,7 @@ const FINISHED: [&str; 4] = [
 pub(crate) async fn run(finished: u64) -> anyhow::Result<()> {
     say("finished rows   ours/s at 64 in flight   claim ms");
     let yba = FakeYba::start(Duration::ZERO).await?;
-    let database = Database::fresh(Engine::Postgres)?;
+    let database = Database::fresh(Engine::Postgres, None).await?;
     let ours = Ours::start(&database.url, &yba.url, |_| {}).await?;
     ours.run(64, 200).await?;
     for rows in [0, finished] {

@@ -42,6 +42,9 @@ enum Command {
         /// Backups per measurement: this many for each in flight, and at least 500.
         #[arg(long, default_value_t = 60)]
         rounds: usize,
+        /// Measure on this PostgreSQL or YugabyteDB, in new databases that stay there.
+        #[arg(long)]
+        server: Option<String>,
     },
     /// Memory, CPU and calls to YBA with many backups in flight.
     Scale {
@@ -84,7 +87,9 @@ async fn main() -> anyhow::Result<()> {
     // For the bare loop's own client; a second call would only say that it is there.
     let _ = rustls::crypto::ring::default_provider().install_default();
     match Arguments::parse().command {
-        Command::Throughput { store, in_flight, rounds } => throughput::run(store, &in_flight, rounds).await,
+        Command::Throughput { store, in_flight, rounds, server } => {
+            throughput::run(store, &in_flight, rounds, server.as_deref()).await
+        }
         Command::Scale { in_flight, seconds, interval } => scale::run(in_flight, seconds, interval).await,
         Command::Growth { finished } => growth::run(finished).await,
         Command::FakeYba { task_ms } => fake_yba::serve(task_ms).await,

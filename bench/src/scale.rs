@@ -23,7 +23,7 @@ pub(crate) async fn run(in_flight: usize, seconds: u64, interval: u64) -> anyhow
 #[expect(clippy::cast_precision_loss, reason = "counts for a report")]
 pub(crate) async fn measure(in_flight: usize, time: Duration, interval: Duration) -> anyhow::Result<String> {
     let yba = FakeYba::start(Duration::from_hours(1)).await?;
-    let database = Database::fresh(Engine::Postgres)?;
+    let database = Database::fresh(Engine::Postgres, None).await?;
     let ours = Ours::start(&database.url, &yba.url, |settings| {
         settings.poll_first = interval;
         settings.poll_max = interval;

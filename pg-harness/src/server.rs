@@ -123,6 +123,12 @@ impl Server {
         &self.dir
     }
 
+    /// The server's first process, whose children serve its connections; `None` when it does not run.
+    pub fn pid(&self) -> Option<u32> {
+        let file = fs::read_to_string(self.dir.join("data/postmaster.pid")).ok()?;
+        file.lines().next()?.trim().parse().ok()
+    }
+
     /// Ends every connection with 57P01 (`admin_shutdown`), and returns when the server is down.
     pub fn stop(&mut self) {
         self.command("stop");

@@ -49,6 +49,8 @@ macro_rules! claim_candidates {
                         work.note,
                         work.cancel_requested,
                         work.lost_attempts,
+                        work.task_id,
+                        work.backup_response,
                         work.epoch,
                         work.owner,
                         locked.due_at AS was_due_at

@@ -3,7 +3,11 @@
 //! Only the good path is answered here. What was not written (a taken id or slot, a lost lease) its caller tries alone, where
 //! the reason is looked at.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use backup_core::{
     BackupRecord, BatchId, IdempotencyKey, Phase,
@@ -14,7 +18,7 @@ use super::{
     Access,
     create::{self, New},
     judge::judge,
-    save::{self, Step},
+    save::{self, Kind, Step},
 };
 use crate::{
     outcome::created,
@@ -111,15 +115,47 @@ fn answer(new: &Creation, phase: Option<String>) -> Answer<Created> {
     Answer::Done(created(record, new.hold, 1))
 }
 
-pub(super) fn saves(access: &Arc<Access>) -> Share<Advance, Saved> {
+/// The steps of a store: those of a kind go together.
+pub(super) struct Saves {
+    enter: Share<Advance, Saved>,
+    follow: Share<Advance, Saved>,
+    complete: Share<Advance, Saved>,
+    leave: Share<Advance, Saved>,
+}
+
+impl Saves {
+    pub(super) fn new(access: &Arc<Access>) -> Self {
+        Self {
+            enter: saves(access, Kind::Enter),
+            follow: saves(access, Kind::Follow),
+            complete: saves(access, Kind::Complete),
+            leave: saves(access, Kind::Leave),
+        }
+    }
+
+    pub(super) async fn ask(&self, advance: Advance) -> Answer<Saved> {
+        let share = match Kind::of(advance.from, &advance.record) {
+            Kind::Enter => &self.enter,
+            Kind::Follow => &self.follow,
+            Kind::Complete => &self.complete,
+            Kind::Leave => &self.leave,
+        };
+        share.ask(advance).await
+    }
+}
+
+fn saves(access: &Arc<Access>, kind: Kind) -> Share<Advance, Saved> {
     let access = Arc::clone(access);
     Share::new(GROUPS, MOST, move |advances: Vec<Advance>| {
         let access = Arc::clone(&access);
         async move {
-            match access.replay.limited(update(&access, &advances)).await {
-                Ok(saved) => saved
-                    .into_iter()
-                    .map(|saved| if saved { Answer::Done(Saved::Yes) } else { Answer::Alone(Repeat::No) })
+            match access.replay.limited(update(&access, kind, &advances)).await {
+                Ok(saved) => advances
+                    .iter()
+                    .map(|advance| {
+                        let is_saved = saved.contains(advance.lease.batch.as_str());
+                        if is_saved { Answer::Done(Saved::Yes) } else { Answer::Alone(Repeat::No) }
+                    })
                     .collect(),
                 Err(error) => alone(&error, advances.len()),
             }
@@ -127,11 +163,11 @@ pub(super) fn saves(access: &Arc<Access>) -> Share<Advance, Saved> {
     })
 }
 
-async fn update(access: &Access, advances: &[Advance]) -> Result<Vec<bool>, TryError> {
+async fn update(access: &Access, kind: Kind, advances: &[Advance]) -> Result<HashSet<String>, TryError> {
     let steps: Vec<Step<'_>> = advances.iter().map(Advance::as_step).collect();
     let mut connection = access.acquire("save").await?;
-    let outcomes = save::update(&mut connection, &steps, access.now()).await;
-    Ok(access.hand_back(connection, outcomes)?.iter().map(save::Outcome::is_saved).collect())
+    let saved = save::update(&mut connection, kind, &steps, access.now()).await;
+    access.hand_back(connection, saved)
 }
 
 /// Each alone: the error may be of one of them, and what was committed is not known.

@@ -23,6 +23,7 @@ mod read;
 mod reopen;
 mod rows;
 mod save;
+mod statement;
 mod store;
 
 use std::{
@@ -31,10 +32,7 @@ use std::{
     time::Duration,
 };
 
-use backup_core::{
-    Clock,
-    store::{Created, Saved},
-};
+use backup_core::{Clock, store::Created};
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection, Row, postgres::types::PgInterval};
 
@@ -51,7 +49,7 @@ use crate::{
     replay::{Replay, TryError, Verdict},
     share::Share,
 };
-use group::{Advance, Creation};
+use group::{Creation, Saves};
 
 /// How often the partitions of the coming months are looked after.
 const MAINTENANCE: Duration = Duration::from_hours(24);
@@ -62,7 +60,7 @@ pub(crate) const BUCKETS: i16 = 16;
 pub struct PostgresStore {
     access: Arc<Access>,
     creates: Share<Creation, Created>,
-    saves: Share<Advance, Saved>,
+    saves: Saves,
     address: String,
 }
 
@@ -85,7 +83,7 @@ impl PostgresStore {
             .with_limit(plan.acquire_timeout + plan.answer_timeout);
         let pool = Pool::new(&config.pool, plan, nodes);
         let access = Arc::new(Access { pool, clock: config.clock.clone(), replay });
-        let (creates, saves) = (group::creates(&access), group::saves(&access));
+        let (creates, saves) = (group::creates(&access), Saves::new(&access));
         let store = Arc::new(Self { access, creates, saves, address });
         if config.migrate {
             // Nothing depends on it: the default partition takes every row.

@@ -84,7 +84,9 @@ pub(super) async fn reopen(
                 due_at = coalesce($17, now()) + $18,
                 epoch = work.epoch + 1,
                 owner = CASE WHEN NOT written.is_queued THEN $19::uuid END,
-                lost_attempts = $24::jsonb
+                lost_attempts = $24::jsonb,
+                task_id = NULL,
+                backup_response = NULL
             FROM written
             WHERE work.batch_id = written.batch_id
             RETURNING work.batch_id, work.epoch, written.is_queued

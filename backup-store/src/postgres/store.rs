@@ -37,10 +37,14 @@ impl TrackingStore for PostgresStore {
         hold: Hold,
     ) -> Result<Created, StoreError> {
         let record = clean::record(record);
-        let earlier = match self.creates.ask(Creation::new(&record, key, hold)).await {
-            Answer::Done(created) => return Ok(created),
-            Answer::Alone(repeat) => repeat,
-            Answer::Unavailable(cause) => return Err(unavailable("create", cause)),
+        let earlier = if record.is_done() {
+            Repeat::No
+        } else {
+            match self.creates.ask(Creation::new(&record, key, hold)).await {
+                Answer::Done(created) => return Ok(created),
+                Answer::Alone(repeat) => repeat,
+                Answer::Unavailable(cause) => return Err(unavailable("create", cause)),
+            }
         };
         let new = &New { record: &record, key, hold };
         let attempt = |repeat: Repeat| async move {
