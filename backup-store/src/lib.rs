@@ -32,6 +32,7 @@ mod replay;
 mod share;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
+mod step;
 
 use std::sync::Arc;
 

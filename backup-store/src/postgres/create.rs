@@ -6,8 +6,8 @@
 use std::{sync::LazyLock, time::Duration};
 
 use backup_core::{
-    Attempt, BackupId, BackupRecord, BatchId, IdempotencyKey, Phase,
-    store::{Created, Hold, queued},
+    Attempt, BackupId, BackupRecord, BatchId, Phase,
+    store::{Created, queued},
 };
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, Row, postgres::types::PgInterval};
@@ -15,21 +15,15 @@ use sqlx::{Connection, PgConnection, Row, postgres::types::PgInterval};
 use super::{
     bucket, clean, interval, read,
     rows::number,
-    save::{self, Step},
+    save,
     statement::{Statement, columns},
 };
 use crate::{
     fields::{is_worked_on, note},
     outcome::created,
     replay::{Repeat, TryError},
+    step::{New, Step, before_it_failed},
 };
-
-/// A batch that is to be there.
-pub(super) struct New<'a> {
-    pub(super) record: &'a BackupRecord,
-    pub(super) key: Option<&'a IdempotencyKey>,
-    pub(super) hold: Hold,
-}
 
 /// Creates one batch, or finds what has its id or its key.
 pub(super) async fn create(
@@ -70,7 +64,7 @@ async fn insert_failed(
     new: &New<'_>,
     now: Option<DateTime<Utc>>,
 ) -> Result<Option<BackupRecord>, TryError> {
-    let open = BackupRecord { phase: Phase::Planned, ended_at: None, failure: None, ..new.record.clone() };
+    let open = before_it_failed(new.record);
     let mut transaction = connection.begin().await?;
     let inserted = insert_open(&mut transaction, &New { record: &open, ..*new }, now).await?;
     if let Created::New { lease: Some(lease), .. } = created(open, new.hold, 1)

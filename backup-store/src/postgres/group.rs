@@ -14,16 +14,12 @@ use backup_core::{
     store::{Created, Hold, Lease, Saved, queued},
 };
 
-use super::{
-    Access,
-    create::{self, New},
-    judge::judge,
-    save::{self, Kind, Step},
-};
+use super::{Access, create, judge::judge, save};
 use crate::{
     outcome::created,
     replay::{Repeat, TryError, Verdict},
     share::{Answer, Item, Share},
+    step::{Kind, New, Step},
 };
 
 /// Statements of a kind under way at once.
@@ -134,7 +130,7 @@ impl Saves {
     }
 
     pub(super) async fn ask(&self, advance: Advance) -> Answer<Saved> {
-        let share = match Kind::of(advance.from, &advance.record) {
+        let share = match advance.as_step().kind() {
             Kind::Enter => &self.enter,
             Kind::Follow => &self.follow,
             Kind::Complete => &self.complete,

@@ -14,18 +14,18 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
 use super::{
-    PostgresStore, claim, clean,
-    create::{self, New},
+    PostgresStore, claim, clean, create,
     group::{Advance, Creation},
     judge::judge,
     lease, read, reopen,
     rows::read_only,
-    save::{self, Step},
+    save,
 };
 use crate::{
     fields::refusal_id,
     replay::{Repeat, TryError},
     share::Answer,
+    step::{New, Step},
 };
 
 #[async_trait]

@@ -1,15 +1,17 @@
 //! Ownership: taking, extending and giving up leases.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use backup_core::{
     BatchId,
     store::{Beat, Claim, Claimed, Hold, Lease},
 };
+use serde::Serialize;
 use sqlx::{Row, SqliteConnection};
+use uuid::Uuid;
 
 use super::{
-    millis,
+    input, millis,
     rows::{select_records, stored},
 };
 use crate::{outcome::Stored, replay::TryError};
@@ -67,36 +69,58 @@ async fn take(
     Ok(Claimed { lease: Lease { batch, business_date, owner: hold.owner, epoch }, record })
 }
 
+/// A lease, as a statement reads it.
+#[derive(Serialize)]
+struct LeaseRow<'a> {
+    batch_id: &'a str,
+    owner: Uuid,
+    epoch: i64,
+}
+
+impl<'a> From<&'a Lease> for LeaseRow<'a> {
+    fn from(lease: &'a Lease) -> Self {
+        Self { batch_id: lease.batch.as_str(), owner: lease.owner.as_uuid(), epoch: lease.epoch }
+    }
+}
+
+fn rows(leases: &[Lease]) -> Result<String, sqlx::Error> {
+    input::json(&leases.iter().map(LeaseRow::from).collect::<Vec<_>>())
+}
+
 pub(super) async fn heartbeat(
     connection: &mut SqliteConnection,
     leases: &[Lease],
     hold: Hold,
     now: i64,
 ) -> Result<Vec<Beat>, TryError> {
-    let mut beats = Vec::with_capacity(leases.len());
-    for lease in leases {
-        let row = sqlx::query(
-            "
-            UPDATE backup_work
-            SET due_at = $4
-            WHERE batch_id = $1
-                AND owner = $2
-                AND epoch = $3
-            RETURNING cancel_requested
-            ",
-        )
-        .bind(lease.batch.as_str())
-        .bind(lease.owner.to_string())
-        .bind(lease.epoch)
-        .bind(now.saturating_add(millis(hold.lease)))
-        .fetch_optional(&mut *connection)
-        .await?;
-        beats.push(match row {
-            Some(row) => Beat::Kept { cancel_requested: row.try_get("cancel_requested")? },
-            None => Beat::Lost,
-        });
+    let kept = sqlx::query(
+        "
+        UPDATE backup_work AS work
+        SET due_at = $2
+        FROM json_each($1) AS input
+        WHERE work.batch_id = input.value ->> 'batch_id'
+            AND work.owner = input.value ->> 'owner'
+            AND work.epoch = input.value ->> 'epoch'
+        RETURNING
+            batch_id,
+            epoch,
+            cancel_requested
+        ",
+    )
+    .bind(rows(leases)?)
+    .bind(now.saturating_add(millis(hold.lease)))
+    .fetch_all(connection)
+    .await?;
+    let mut cancels = HashMap::with_capacity(kept.len());
+    for row in kept {
+        let lease = (row.try_get::<String, _>("batch_id")?, row.try_get::<i64, _>("epoch")?);
+        cancels.insert(lease, row.try_get("cancel_requested")?);
     }
-    Ok(beats)
+    let beat = |lease: &Lease| match cancels.get(&(lease.batch.to_string(), lease.epoch)) {
+        Some(cancel_requested) => Beat::Kept { cancel_requested: *cancel_requested },
+        None => Beat::Lost,
+    };
+    Ok(leases.iter().map(beat).collect())
 }
 
 pub(super) async fn release(
@@ -105,24 +129,21 @@ pub(super) async fn release(
     due_in: Duration,
     now: i64,
 ) -> Result<(), TryError> {
-    for lease in leases {
-        sqlx::query(
-            "
-            UPDATE backup_work
-            SET
-                owner = NULL,
-                due_at = $4
-            WHERE batch_id = $1
-                AND owner = $2
-                AND epoch = $3
-            ",
-        )
-        .bind(lease.batch.as_str())
-        .bind(lease.owner.to_string())
-        .bind(lease.epoch)
-        .bind(now.saturating_add(millis(due_in)))
-        .execute(&mut *connection)
-        .await?;
-    }
+    sqlx::query(
+        "
+        UPDATE backup_work AS work
+        SET
+            owner = NULL,
+            due_at = $2
+        FROM json_each($1) AS input
+        WHERE work.batch_id = input.value ->> 'batch_id'
+            AND work.owner = input.value ->> 'owner'
+            AND work.epoch = input.value ->> 'epoch'
+        ",
+    )
+    .bind(rows(leases)?)
+    .bind(now.saturating_add(millis(due_in)))
+    .execute(connection)
+    .await?;
     Ok(())
 }

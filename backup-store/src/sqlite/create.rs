@@ -1,90 +1,63 @@
-//! New batches, and failed ones opened again. Inside an immediate transaction nobody else writes.
+//! New batches: any number in one call. Inside an immediate transaction nobody else writes.
+//!
+//! A batch is new as long as it has no row of work, which is therefore written last.
+
+use std::collections::HashMap;
 
 use backup_core::{
-    BackupId, BackupRecord, IdempotencyKey, Phase, TaskId, TrackerStatus,
-    store::{Created, Hold, StoreError, queued},
+    Phase,
+    store::{Created, queued},
 };
 use sqlx::{Row, SqliteConnection};
 
-use super::{millis, read, rows::instant, save};
+use super::{input, read, save};
 use crate::{
-    fields::{is_worked_on, note},
+    fields::note,
     outcome::{Stored, created},
     replay::{Repeat, TryError},
+    step::{New, Step, before_it_failed},
 };
 
+/// Creates one batch, or finds what has its id or its key.
 pub(super) async fn create(
     connection: &mut SqliteConnection,
-    record: &BackupRecord,
-    key: Option<&IdempotencyKey>,
-    hold: Hold,
+    new: &New<'_>,
     now: i64,
     repeat: Repeat,
 ) -> Result<Created, TryError> {
-    if let Some(there) = existing(connection, record, key).await? {
-        return Ok(there.answer(record, hold, repeat));
+    let created = if new.record.is_done() {
+        insert_failed(connection, new, now).await?
+    } else {
+        insert(connection, std::slice::from_ref(new), now).await?.remove(new.record.batch.as_str())
+    };
+    if let Some(created) = created {
+        return Ok(created);
     }
-    if let Some(key) = key {
-        insert_key(connection, record, key).await?;
-    }
-    insert_tracker(connection, record).await?;
-    let is_queued = record.phase.holds_slot() && save::take_slot(connection, record).await?.is_some();
-    let record = if is_queued { queued(record) } else { record.clone() };
-    let ownership = Ownership::new(&record, hold, is_queued, now);
-    insert_work(connection, &record, &ownership).await?;
-    insert_batch(connection, &record).await?;
-    save::insert_attempt(connection, &record).await?;
-    save::insert_exception(connection, &record).await?;
-    Ok(created(record, hold, 1))
+    let there = existing(connection, new).await?.ok_or(TryError::Raced)?;
+    Ok(there.answer(new.record, new.hold, repeat))
 }
 
-pub(super) async fn reopen(
+/// A batch that failed before it was ever open: created and ended.
+async fn insert_failed(
     connection: &mut SqliteConnection,
-    record: &BackupRecord,
-    hold: Hold,
+    new: &New<'_>,
     now: i64,
-    repeat: Repeat,
-) -> Result<Created, TryError> {
-    let there = read::find(connection, &record.batch)
-        .await?
-        .ok_or_else(|| StoreError::NotFound { batch: record.batch.clone() })?;
-    if there.record.status() != TrackerStatus::Failed {
-        return Ok(there.answer_reopen(record, hold, repeat)?);
-    }
-    let is_queued = record.phase.holds_slot() && save::take_slot(connection, record).await?.is_some();
-    let record = if is_queued { queued(record) } else { record.clone() };
-    let ownership = Ownership::new(&record, hold, is_queued, now);
-    save::update_tracker(connection, &record).await?;
-    save::update_batch(connection, &record).await?;
-    reopen_work(connection, &record, &ownership).await?;
-    save::insert_attempt(connection, &record).await?;
-    Ok(created(record, hold, there.epoch + 1))
+) -> Result<Option<Created>, TryError> {
+    let open = before_it_failed(new.record);
+    let mut inserted = insert(connection, &[New { record: &open, ..*new }], now).await?;
+    let Some(Created::New { lease: Some(lease), .. }) = inserted.remove(new.record.batch.as_str()) else {
+        return Ok(None);
+    };
+    let (from, retry_in) = (Phase::Planned, std::time::Duration::ZERO);
+    save::save(connection, &Step { lease: &lease, record: new.record, from, retry_in }, now).await?;
+    Ok(Some(created(new.record.clone(), new.hold, lease.epoch)))
 }
 
-/// Who works on a batch that was just written.
-struct Ownership {
-    owner: Option<String>,
-    due_at: i64,
-}
-
-impl Ownership {
-    /// Whoever is queued is woken when the slot is free; the lease's time is for a wake-up that was missed.
-    fn new(record: &BackupRecord, hold: Hold, is_queued: bool, now: i64) -> Self {
-        let is_owned = is_worked_on(record.phase);
-        let later = if is_owned || is_queued { millis(hold.lease) } else { 0 };
-        Self { owner: is_owned.then(|| hold.owner.to_string()), due_at: now.saturating_add(later) }
-    }
-}
-
-async fn existing(
-    connection: &mut SqliteConnection,
-    record: &BackupRecord,
-    key: Option<&IdempotencyKey>,
-) -> Result<Option<Stored>, TryError> {
-    if let Some(there) = read::find(connection, &record.batch).await? {
+async fn existing(connection: &mut SqliteConnection, new: &New<'_>) -> Result<Option<Stored>, TryError> {
+    if let Some(there) = read::find(connection, &new.record.batch).await? {
         return Ok(Some(there));
     }
-    let Some(key) = key else { return Ok(None) };
+    let Some(key) = new.key else { return Ok(None) };
     let row = sqlx::query("SELECT batch_id FROM backup_idempotency WHERE idempotency_key = $1")
         .bind(key.as_str())
         .fetch_optional(&mut *connection)
@@ -95,189 +68,194 @@ async fn existing(
     }
 }
 
-async fn insert_key(
+/// Writes those whose id and key are free, all of them open; answers with what was written. The ids must differ.
+pub(super) async fn insert(
     connection: &mut SqliteConnection,
-    record: &BackupRecord,
-    key: &IdempotencyKey,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "
-        INSERT INTO backup_idempotency (
-            idempotency_key,
-            batch_id
-        ) VALUES ($1, $2)
-        ",
-    )
-    .bind(key.as_str())
-    .bind(record.batch.as_str())
-    .execute(connection)
-    .await?;
-    Ok(())
+    new: &[New<'_>],
+    now: i64,
+) -> Result<HashMap<String, Created>, TryError> {
+    let queued_note = new.first().and_then(|new| note(&queued(new.record))).map(|note| note.to_string());
+    let rows = sqlx::query(CREATE)
+        .bind(input::of_new(new)?)
+        .bind(now)
+        .bind(queued_note)
+        .fetch_all(connection)
+        .await?;
+    let mut phases = HashMap::with_capacity(rows.len());
+    for row in rows {
+        phases.insert(row.try_get::<String, _>("batch_id")?, row.try_get::<String, _>("phase")?);
+    }
+    let written = |new: &New<'_>| {
+        let phase = phases.get(new.record.batch.as_str())?;
+        let is_queued = phase != new.record.phase.as_str();
+        let record = if is_queued { queued(new.record) } else { new.record.clone() };
+        Some((new.record.batch.to_string(), created(record, new.hold, 1)))
+    };
+    Ok(new.iter().filter_map(written).collect())
 }
 
-async fn insert_tracker(connection: &mut SqliteConnection, record: &BackupRecord) -> Result<(), sqlx::Error> {
-    let (plan, failure) = (record.plan.as_ref(), record.failure.as_ref());
-    sqlx::query(
+/// The rows of batches that are new: without a row of work, and their keys are theirs.
+macro_rules! new_ones {
+    () => {
         "
-        INSERT INTO batch_db_schedule_event_tracker (
-            batch_id,
-            business_date,
-            backup_status,
-            backup_type,
-            start_time,
-            end_time,
-            backup_response,
-            batch_category,
-            batch_mode,
-            target,
-            created_at,
-            deadline_at,
-            plan_base,
-            plan_reason,
-            task_id,
-            backup_id,
-            error_code,
-            error_message,
-            error_advice
-        ) VALUES (
-            $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19
+        FROM json_each($1) AS input
+        LEFT JOIN backup_idempotency AS known
+            ON known.idempotency_key = input.value ->> 'idempotency_key'
+        LEFT JOIN universe_slot AS taken
+            ON input.value ->> 'holds_slot'
+            AND taken.slot = input.value ->> 'slot'
+            AND taken.batch_id <> input.value ->> 'batch_id'
+        WHERE (
+                input.value ->> 'idempotency_key' IS NULL
+                OR known.batch_id = input.value ->> 'batch_id'
+            )
+            AND NOT EXISTS (
+                SELECT 1
+                FROM backup_work AS work
+                WHERE work.batch_id = input.value ->> 'batch_id'
+            )
+        "
+    };
+}
+
+/// `$1`: the rows. `$2`: now. `$3`: the note of those who find their slot taken.
+const CREATE: &str = concat!(
+    "
+    INSERT INTO backup_idempotency (
+        idempotency_key,
+        batch_id
+    )
+    SELECT
+        input.value ->> 'idempotency_key',
+        input.value ->> 'batch_id'
+    FROM json_each($1) AS input
+    WHERE input.value ->> 'idempotency_key' IS NOT NULL
+        AND NOT EXISTS (
+            SELECT 1
+            FROM backup_work AS work
+            WHERE work.batch_id = input.value ->> 'batch_id'
         )
-        ",
-    )
-    .bind(record.batch.as_str())
-    .bind(record.business_date)
-    .bind(record.status().as_str())
-    .bind(record.strategy())
-    .bind(instant(record.started_at))
-    .bind(record.ended_at.map(instant))
-    .bind(record.response.as_ref().map(ToString::to_string))
-    .bind(record.category.as_str())
-    .bind(record.mode.as_str())
-    .bind(record.target.as_str())
-    .bind(instant(record.created_at))
-    .bind(instant(record.deadline_at))
-    .bind(plan.and_then(|plan| plan.base.as_ref()).map(BackupId::as_str))
-    .bind(plan.map(|plan| plan.reason.as_str()))
-    .bind(record.task.as_ref().map(TaskId::as_str))
-    .bind(record.backup.as_ref().map(BackupId::as_str))
-    .bind(failure.map(|failure| failure.code.as_str()))
-    .bind(failure.map(|failure| failure.message.as_str()))
-    .bind(failure.and_then(|failure| failure.advice.as_deref()))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
+    ON CONFLICT (idempotency_key) DO NOTHING;
 
-async fn insert_work(
-    connection: &mut SqliteConnection,
-    record: &BackupRecord,
-    ownership: &Ownership,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "
-        INSERT INTO backup_work (
-            batch_id,
-            business_date,
-            slot,
-            created_at,
-            phase,
-            phase_since,
-            waiting_since,
-            note,
-            cancel_requested,
-            is_open,
-            is_waiting,
-            due_at,
-            epoch,
-            owner,
-            lost_attempts
-        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 1, $13, $14)
-        ",
+    INSERT INTO universe_slot (
+        slot,
+        batch_id
     )
-    .bind(record.batch.as_str())
-    .bind(record.business_date)
-    .bind(record.slot.as_str())
-    .bind(instant(record.created_at))
-    .bind(record.phase.as_str())
-    .bind(instant(record.phase_since))
-    .bind(record.waiting_since.map(instant))
-    .bind(note(record).map(|note| note.to_string()))
-    .bind(record.cancel_requested)
-    .bind(!record.is_done())
-    .bind(record.phase == Phase::Waiting)
-    .bind(ownership.due_at)
-    .bind(ownership.owner.as_deref())
-    .bind(crate::fields::lost_attempts(record).map(|lost| lost.to_string()))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
+    SELECT
+        input.value ->> 'slot',
+        input.value ->> 'batch_id'
+    ",
+    new_ones!(),
+    "
+        AND input.value ->> 'holds_slot'
+    ON CONFLICT (slot) DO NOTHING;
 
-async fn insert_batch(connection: &mut SqliteConnection, record: &BackupRecord) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "
-        INSERT INTO batch_execution_details (
-            batch_id,
-            business_date,
-            batch_category,
-            batch_mode,
-            status,
-            start_time,
-            end_time,
-            extension_fields
-        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        ",
+    INSERT INTO batch_db_schedule_event_tracker (
+        batch_id,
+        business_date,
+        backup_status,
+        backup_type,
+        start_time,
+        batch_category,
+        batch_mode,
+        target,
+        created_at,
+        deadline_at,
+        plan_base,
+        plan_reason
     )
-    .bind(record.batch.as_str())
-    .bind(record.business_date)
-    .bind(record.category.as_str())
-    .bind(record.mode.as_str())
-    .bind(record.batch_status().as_str())
-    .bind(instant(record.started_at))
-    .bind(record.ended_at.map(instant))
-    .bind(crate::fields::extension_fields(record).map(|fields| fields.to_string()))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
+    SELECT
+        input.value ->> 'batch_id',
+        input.value ->> 'business_date',
+        'IN_PROGRESS',
+        input.value ->> 'backup_type',
+        input.value ->> 'start_time',
+        input.value ->> 'batch_category',
+        input.value ->> 'batch_mode',
+        input.value ->> 'target',
+        input.value ->> 'created_at',
+        input.value ->> 'deadline_at',
+        input.value ->> 'plan_base',
+        input.value ->> 'plan_reason'
+    ",
+    new_ones!(),
+    ";
 
-async fn reopen_work(
-    connection: &mut SqliteConnection,
-    record: &BackupRecord,
-    ownership: &Ownership,
-) -> Result<(), sqlx::Error> {
-    sqlx::query(
-        "
-        UPDATE backup_work
-        SET
-            slot = $2,
-            phase = $3,
-            phase_since = $4,
-            waiting_since = $5,
-            note = $6,
-            cancel_requested = $7,
-            is_open = $8,
-            is_waiting = $9,
-            due_at = $10,
-            epoch = epoch + 1,
-            owner = $11,
-            lost_attempts = $12
-        WHERE batch_id = $1
-        ",
+    INSERT INTO batch_execution_details (
+        batch_id,
+        business_date,
+        batch_category,
+        batch_mode,
+        status,
+        start_time
     )
-    .bind(record.batch.as_str())
-    .bind(record.slot.as_str())
-    .bind(record.phase.as_str())
-    .bind(instant(record.phase_since))
-    .bind(record.waiting_since.map(instant))
-    .bind(note(record).map(|note| note.to_string()))
-    .bind(record.cancel_requested)
-    .bind(!record.is_done())
-    .bind(record.phase == Phase::Waiting)
-    .bind(ownership.due_at)
-    .bind(ownership.owner.as_deref())
-    .bind(crate::fields::lost_attempts(record).map(|lost| lost.to_string()))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
+    SELECT
+        input.value ->> 'batch_id',
+        input.value ->> 'business_date',
+        input.value ->> 'batch_category',
+        input.value ->> 'batch_mode',
+        'IN_PROGRESS',
+        input.value ->> 'start_time'
+    ",
+    new_ones!(),
+    ";
+
+    INSERT INTO backup_attempt (
+        attempt_id,
+        batch_id,
+        attempt_number,
+        attempted_at
+    )
+    SELECT
+        input.value ->> 'attempt_id',
+        input.value ->> 'batch_id',
+        input.value ->> 'attempt_number',
+        input.value ->> 'attempted_at'
+    ",
+    new_ones!(),
+    "
+        AND input.value ->> 'attempt_id' IS NOT NULL
+        AND taken.slot IS NULL;
+
+    INSERT INTO backup_work (
+        batch_id,
+        business_date,
+        slot,
+        created_at,
+        phase,
+        phase_since,
+        waiting_since,
+        note,
+        cancel_requested,
+        is_open,
+        is_waiting,
+        due_at,
+        epoch,
+        owner
+    )
+    SELECT
+        input.value ->> 'batch_id',
+        input.value ->> 'business_date',
+        input.value ->> 'slot',
+        input.value ->> 'created_at',
+        iif(taken.slot IS NULL, input.value ->> 'phase', 'WAITING'),
+        input.value ->> 'phase_since',
+        coalesce(
+            input.value ->> 'waiting_since',
+            iif(taken.slot IS NULL, NULL, input.value ->> 'phase_since')
+        ),
+        iif(taken.slot IS NULL, input.value ->> 'note', $3),
+        0,
+        1,
+        taken.slot IS NOT NULL OR input.value ->> 'phase' = 'WAITING',
+        $2 + (input.value ->> 'lease'),
+        1,
+        iif(taken.slot IS NULL, input.value ->> 'owner', NULL)
+    ",
+    new_ones!(),
+    "
+    RETURNING
+        batch_id,
+        phase;
+    "
+);

@@ -1,17 +1,22 @@
 //! Creations and steps of batches that wait for the one writer anyway: written in one transaction, with one flush.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use backup_core::{
     BackupRecord, BatchId, Clock, IdempotencyKey, Phase,
     store::{Created, Hold, Lease, Saved},
 };
-use sqlx::{Connection, SqliteConnection, SqlitePool};
+use sqlx::SqlitePool;
 
 use super::{create, save};
 use crate::{
     replay::{Repeat, Replay, TryError},
     share::{Answer, Item, Share},
+    step::{Kind, New, Step},
 };
 
 /// More would only make the first wait.
@@ -27,10 +32,28 @@ pub(super) enum Write {
 
 /// What was written.
 pub(super) enum Written {
-    /// A new batch, or what was there.
+    /// A new batch.
     Created(Box<Created>),
     /// A step of a batch.
     Saved(Saved),
+}
+
+impl Write {
+    fn as_new(&self) -> Option<New<'_>> {
+        match self {
+            Self::Create { record, key, hold } => Some(New { record, key: key.as_ref(), hold: *hold }),
+            Self::Save { .. } => None,
+        }
+    }
+
+    fn as_step(&self) -> Option<Step<'_>> {
+        match self {
+            Self::Create { .. } => None,
+            Self::Save { lease, record, from, retry_in } => {
+                Some(Step { lease, record, from: *from, retry_in: *retry_in })
+            }
+        }
+    }
 }
 
 impl Item for Write {
@@ -50,7 +73,7 @@ pub(super) fn writes(writer: SqlitePool, clock: Arc<dyn Clock>, replay: Replay) 
         async move {
             replay.round_trip("write");
             match together(&writer, clock.as_ref(), &group).await {
-                Ok(written) => written.into_iter().map(answer).collect(),
+                Ok(answers) => answers,
                 // Not committed, or nobody knows.
                 Err(_) => group.iter().map(|_| Answer::Alone(Repeat::Possible)).collect(),
             }
@@ -58,41 +81,36 @@ pub(super) fn writes(writer: SqlitePool, clock: Arc<dyn Clock>, replay: Replay) 
     })
 }
 
-/// What failed was undone alone; its caller tries it again and learns why.
-fn answer(written: Option<Written>) -> Answer<Written> {
-    written.map_or(Answer::Alone(Repeat::No), Answer::Done)
-}
-
 async fn together(
     writer: &SqlitePool,
     clock: &dyn Clock,
     group: &[Write],
-) -> Result<Vec<Option<Written>>, sqlx::Error> {
+) -> Result<Vec<Answer<Written>>, TryError> {
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
     let now = clock.now().timestamp_millis();
-    let mut written = Vec::with_capacity(group.len());
-    for write in group {
-        let mut savepoint = transaction.begin().await?;
-        let done = one(&mut savepoint, write, now).await.ok();
-        if done.is_some() {
-            savepoint.commit().await?;
-        } else {
-            savepoint.rollback().await?;
+    let mut saved = HashSet::new();
+    for kind in Kind::ALL {
+        let steps: Vec<Step<'_>> =
+            group.iter().filter_map(Write::as_step).filter(|step| step.kind() == kind).collect();
+        if !steps.is_empty() {
+            saved.extend(save::update(&mut transaction, kind, &steps, now).await?);
         }
-        written.push(done);
     }
+    let new: Vec<New<'_>> = group.iter().filter_map(Write::as_new).collect();
+    let mut created = match new.as_slice() {
+        [] => HashMap::new(),
+        new => create::insert(&mut transaction, new, now).await?,
+    };
     transaction.commit().await?;
-    Ok(written)
-}
-
-async fn one(connection: &mut SqliteConnection, write: &Write, now: i64) -> Result<Written, TryError> {
-    match write {
-        Write::Create { record, key, hold } => {
-            let created = create::create(connection, record, key.as_ref(), *hold, now, Repeat::No).await?;
-            Ok(Written::Created(Box::new(created)))
-        }
-        Write::Save { lease, record, from, retry_in } => {
-            Ok(Written::Saved(save::save(connection, lease, record, *from, *retry_in, now).await?))
-        }
-    }
+    Ok(group
+        .iter()
+        .map(|write| match write {
+            Write::Create { record, .. } => {
+                created.remove(record.batch.as_str()).map(|created| Written::Created(Box::new(created)))
+            }
+            Write::Save { lease, .. } => saved.contains(&lease.batch).then_some(Written::Saved(Saved::Yes)),
+        })
+        // What was not written is tried alone, where the reason is looked at.
+        .map(|written| written.map_or(Answer::Alone(Repeat::No), Answer::Done))
+        .collect())
 }

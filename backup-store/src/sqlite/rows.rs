@@ -47,9 +47,9 @@ macro_rules! select_records {
                         ORDER BY attempt_number
                     )
                 ) AS attempts,
-                tracker.task_id,
+                coalesce(work.task_id, tracker.task_id) AS task_id,
                 tracker.backup_id,
-                tracker.backup_response,
+                coalesce(work.backup_response, tracker.backup_response) AS backup_response,
                 tracker.error_code,
                 tracker.error_message,
                 tracker.error_advice,

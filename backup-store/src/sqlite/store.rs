@@ -14,7 +14,7 @@ use sqlx::{Row, SqliteConnection};
 use super::{
     SqliteStore, claim, create,
     group::{Write, Written},
-    judge, read,
+    judge, read, reopen,
     rows::instant,
     save,
 };
@@ -22,6 +22,7 @@ use crate::{
     fields::refusal_id,
     replay::{Repeat, TryError},
     share::Answer,
+    step::{New, Step},
 };
 
 #[async_trait]
@@ -32,16 +33,21 @@ impl TrackingStore for SqliteStore {
         key: Option<&IdempotencyKey>,
         hold: Hold,
     ) -> Result<Created, StoreError> {
-        let write = Write::Create { record: record.clone(), key: key.cloned(), hold };
-        let earlier = match self.writes.ask(write).await {
-            Answer::Done(Written::Created(created)) => return Ok(*created),
-            Answer::Alone(repeat) => repeat,
-            Answer::Done(Written::Saved(_)) | Answer::Unavailable(_) => Repeat::Possible,
+        let earlier = if record.is_done() {
+            Repeat::No
+        } else {
+            let write = Write::Create { record: record.clone(), key: key.cloned(), hold };
+            match self.writes.ask(write).await {
+                Answer::Done(Written::Created(created)) => return Ok(*created),
+                Answer::Alone(repeat) => repeat,
+                Answer::Done(Written::Saved(_)) | Answer::Unavailable(_) => Repeat::Possible,
+            }
         };
+        let new = &New { record, key, hold };
         let attempt = |repeat: Repeat| async move {
             let mut transaction = self.begin("create").await?;
             let repeat = repeat.or(earlier);
-            let created = create::create(&mut transaction, record, key, hold, self.now(), repeat).await?;
+            let created = create::create(&mut transaction, new, self.now(), repeat).await?;
             transaction.commit().await?;
             Ok(created)
         };
@@ -49,9 +55,10 @@ impl TrackingStore for SqliteStore {
     }
 
     async fn reopen(&self, record: &BackupRecord, hold: Hold) -> Result<Created, StoreError> {
+        let new = &New { record, key: None, hold };
         let attempt = |repeat| async move {
             let mut transaction = self.begin("reopen").await?;
-            let created = create::reopen(&mut transaction, record, hold, self.now(), repeat).await?;
+            let created = reopen::reopen(&mut transaction, new, self.now(), repeat).await?;
             transaction.commit().await?;
             Ok(created)
         };
@@ -69,9 +76,10 @@ impl TrackingStore for SqliteStore {
         if let Answer::Done(Written::Saved(saved)) = self.writes.ask(write).await {
             return Ok(saved);
         }
+        let step = &Step { lease, record, from, retry_in };
         let attempt = |_| async move {
             let mut transaction = self.begin("save").await?;
-            let saved = save::save(&mut transaction, lease, record, from, retry_in, self.now()).await?;
+            let saved = save::save(&mut transaction, step, self.now()).await?;
             transaction.commit().await?;
             Ok(saved)
         };

@@ -7,10 +7,11 @@ use backup_core::{BackupId, TaskId};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, postgres::PgRow};
 
-use super::{Step, dates, leave::FREE_SLOT};
+use super::{dates, leave::FREE_SLOT};
 use crate::{
     fields::extension_fields,
     postgres::statement::{Statement, columns},
+    step::Step,
 };
 
 columns! { &'a Step<'a>:

@@ -8,13 +8,13 @@ use std::sync::LazyLock;
 use backup_core::{Attempt, BackupId, Phase, TaskId};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
-use super::Step;
 use crate::{
     fields::{lost_attempts, note},
     postgres::{
         rows::number,
         statement::{Statement, columns},
     },
+    step::Step,
 };
 
 columns! { &'a Step<'a>:
@@ -22,7 +22,7 @@ columns! { &'a Step<'a>:
     owner uuid = |step| step.lease.owner.as_uuid(),
     epoch bigint = |step| step.lease.epoch,
     from_phase text = |step| step.from.as_str(),
-    enters_slot boolean = |step| step.record.phase.holds_slot() && !step.from.holds_slot(),
+    enters_slot boolean = |step| step.enters_slot(),
     phase text = |step| step.record.phase.as_str(),
     phase_since timestamptz = |step| step.record.phase_since,
     waiting_since timestamptz = |step| step.record.waiting_since,

@@ -5,10 +5,10 @@ use std::sync::LazyLock;
 use backup_core::TaskId;
 use sqlx::{PgConnection, postgres::PgRow};
 
-use super::Step;
 use crate::{
     fields::{lost_attempts, note},
     postgres::statement::{Statement, columns},
+    step::Step,
 };
 
 columns! { &'a Step<'a>:

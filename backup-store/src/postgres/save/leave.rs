@@ -7,13 +7,14 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Step, dates};
+use super::dates;
 use crate::{
     fields::{extension_fields, final_failure, lost_attempts, note},
     postgres::{
         interval,
         statement::{Statement, columns},
     },
+    step::Step,
 };
 
 columns! { &'a Step<'a>:

@@ -1,9 +1,4 @@
-//! Steps of batches under their leases: any number in one statement, each fenced by its owner, epoch and phase.
-//!
-//! Four kinds of steps, told apart by what they touch. One that **enters** a universe takes its slot and records what is to be
-//! posted. One that **follows** a task changes the work alone: until a batch ends, that row holds YBA's task and answer. One that
-//! **completes** the batch records the outcome and frees the slot. One that **leaves** without a backup, to wait or to fail,
-//! records why as well.
+//! Steps of batches under their leases: any number of a kind in one statement, each fenced by its owner, epoch and phase.
 //!
 //! Every statement locks in one order (work by batch, slots by name) and passes over waiters that are locked, so that
 //! statements of many rows never deadlock.
@@ -13,45 +8,18 @@ mod enter;
 mod follow;
 mod leave;
 
-use std::{collections::HashSet, time::Duration};
+use std::collections::HashSet;
 
-use backup_core::{
-    BackupRecord, Phase,
-    store::{Lease, Saved},
-};
+use backup_core::store::Saved;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::read;
-use crate::{outcome::lost, replay::TryError};
-
-/// A step that is to be written.
-pub(super) struct Step<'a> {
-    pub(super) lease: &'a Lease,
-    pub(super) record: &'a BackupRecord,
-    pub(super) from: Phase,
-    pub(super) retry_in: Duration,
-}
-
-/// What a step touches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Enter,
-    Follow,
-    Complete,
-    Leave,
-}
-
-impl Kind {
-    pub(super) fn of(from: Phase, record: &BackupRecord) -> Self {
-        match record.phase {
-            Phase::Running | Phase::Settling if from.holds_slot() => Self::Follow,
-            Phase::Planned | Phase::Submitting | Phase::Running | Phase::Settling => Self::Enter,
-            Phase::Done if record.failure.is_none() => Self::Complete,
-            Phase::Waiting | Phase::Done => Self::Leave,
-        }
-    }
-}
+use crate::{
+    outcome::lost,
+    replay::TryError,
+    step::{Kind, Step},
+};
 
 /// Writes one step, or says why not.
 pub(super) async fn save(
@@ -59,7 +27,7 @@ pub(super) async fn save(
     step: &Step<'_>,
     now: Option<DateTime<Utc>>,
 ) -> Result<Saved, TryError> {
-    let kind = Kind::of(step.from, step.record);
+    let kind = step.kind();
     if !update(connection, kind, std::slice::from_ref(step), now).await?.is_empty() {
         return Ok(Saved::Yes);
     }
