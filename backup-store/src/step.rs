@@ -38,6 +38,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    #[cfg(feature = "sqlite")]
     pub(crate) const ALL: [Self; 4] = [Self::Enter, Self::Follow, Self::Complete, Self::Leave];
 
     pub(crate) fn of(from: Phase, record: &BackupRecord) -> Self {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// Statements of a kind under way at once.
-const GROUPS: usize = 2;
+const GROUPS: usize = 1;
 /// More would only make the first wait.
 const MOST: usize = 128;
 
