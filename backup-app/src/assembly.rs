@@ -310,6 +310,9 @@ fn client(
         )
         .circuit_breaker(CircuitBreaker::default())
         .on_call(count_call);
+    if let Some(calls) = instance.map_or(yba.max_calls_per_second, |i| i.max_calls_per_second) {
+        builder = builder.max_requests_per_second(calls);
+    }
     if let Some(path) =
         instance.map_or(yba.ca_certificate.as_ref(), |instance| instance.ca_certificate.as_ref())
     {

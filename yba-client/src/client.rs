@@ -88,6 +88,12 @@ impl YbaClient {
         self.0.customer.as_ref()
     }
 
+    /// The most requests per second that are sent, if there is a limit.
+    #[cfg(feature = "rate-limit")]
+    pub fn max_requests_per_second(&self) -> Option<std::num::NonZeroU32> {
+        self.0.limits.per_second()
+    }
+
     /// Fills `{customer}` of a path.
     pub(crate) fn scoped(&self, request: Request) -> Request {
         match &self.0.customer {
