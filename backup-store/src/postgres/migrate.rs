@@ -19,6 +19,7 @@ use crate::{
 pub(crate) const MIGRATIONS: &[Migration] = migrations! { "postgres":
     1 "0001_create_tracking",
     2 "0002_create_work",
+    3 "0003_find_keys_by_batch",
 };
 
 const LEASE: &str = "migrations";

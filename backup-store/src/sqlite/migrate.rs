@@ -12,6 +12,7 @@ use crate::{
 pub(crate) const MIGRATIONS: &[Migration] = migrations! { "sqlite":
     1 "0001_create_tracking",
     2 "0002_create_work",
+    3 "0003_find_keys_by_batch",
 };
 
 /// Runs what is missing, or says what is.

@@ -9,6 +9,7 @@ mod create;
 mod file;
 mod group;
 pub(crate) mod migrate;
+mod prune;
 mod read;
 mod rows;
 mod save;
