@@ -18,7 +18,8 @@ use crate::settings::{
 /// What an orchestrator is started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Takes up whatever is open and nobody follows: the service, and `backup-cli reconcile`.
+    /// Takes up whatever is open and nobody follows, and deletes old records where the settings say so: the service, and
+    /// `backup-cli reconcile`.
     Service,
     /// Follows only what it was asked for.
     CommandLine,
@@ -211,6 +212,7 @@ fn orchestrator_settings(settings: &Settings, role: Role) -> backup_core::Settin
     core.max_in_flight = settings.max_in_flight as usize;
     core.claim_interval = (role == Role::Service).then_some(settings.claim_interval);
     core.shutdown_timeout = settings.shutdown_timeout;
+    core.keep_finished = settings.keep_finished.filter(|_| role == Role::Service);
     core
 }
 
@@ -365,4 +367,21 @@ fn backup_target(target: &TargetSettings, connection: &Connection, instance: Ins
         last_backup: target.last_backup_url.clone(),
     };
     core
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_the_service_deletes_old_records() {
+        let file = "orchestrator.keep-finished: 400d";
+        let settings = Settings::from_text("application.yml", file, &crate::Environment::default(), &[]);
+        let settings = settings.expect("no faults");
+        let keep = |role| orchestrator_settings(&settings, role).keep_finished;
+        assert_eq!(keep(Role::Service), Some(Duration::from_hours(400 * 24)));
+        assert_eq!(keep(Role::CommandLine), None);
+    }
 }

@@ -3,6 +3,7 @@
 mod crashes;
 mod model;
 mod path;
+mod pruning;
 mod requests;
 mod seams;
 mod world;
