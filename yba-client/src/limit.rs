@@ -107,13 +107,20 @@ impl Limits {
         self.rate.as_ref().map(|(calls, _)| *calls)
     }
 
+    /// Whether a call would be held back by an open circuit. Asking does not count as the one call that is let through.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.circuit(|breaker, circuit, now| (breaker.admit(circuit, now).0, circuit)).is_err()
+    }
+
     /// Waits for a place; the permit is held while the request is under way.
     ///
     /// Whoever has a place waits for the second to have room, not the other way round: calls that were let through
     /// earlier and then waited for a place would leave together. The circuit is asked last, because it may have opened
     /// meanwhile; and first, so that nobody waits to be told so.
     pub(crate) async fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, CircuitIsOpen> {
-        self.circuit(|breaker, circuit, now| (breaker.admit(circuit, now).0, circuit))?;
+        if self.is_held_back() {
+            return Err(CircuitIsOpen);
+        }
         let place = match &self.at_a_time {
             // The semaphore is never closed.
             Some(places) => places.clone().acquire_owned().await.ok(),
