@@ -23,6 +23,8 @@ pub enum Role {
     Service,
     /// Follows only what it was asked for.
     CommandLine,
+    /// Looks at what is recorded, or cancels it: as the command line, but a database that is not there is not made.
+    Inspection,
 }
 
 /// A running orchestrator and what it was made from.
@@ -98,7 +100,9 @@ impl App {
         adjust: impl FnOnce(OrchestratorBuilder) -> OrchestratorBuilder,
     ) -> Result<Self, StartError> {
         let (yba, resolver) = targets_and_clients(&settings)?;
-        let store = open_store(&settings.datasource, &settings.application_name).await?;
+        let mut config = store_config(&settings.datasource, &settings.application_name);
+        config.create_file = role != Role::Inspection;
+        let store = backup_store::connect(&config).await?;
         let builder = Orchestrator::builder()
             .resolver(resolver)
             .store(store)
@@ -120,6 +124,15 @@ impl App {
         }
         Ok(Self { settings: Arc::new(settings), orchestrator: adjust(builder).start(), yba })
     }
+}
+
+/// The clients of the YBA instances that the settings name. Nothing is asked.
+///
+/// # Errors
+///
+/// [`StartError::Instance`] and [`StartError::Certificate`] for a client that cannot be made, [`StartError::Targets`].
+pub fn yba_instances(settings: &Settings) -> Result<YbaInstances, StartError> {
+    Ok(targets_and_clients(settings)?.0)
 }
 
 /// Opens the store that the settings name.

@@ -120,8 +120,23 @@ async fn without_migrations_a_start_says_what_is_missing() {
     off.migrate = false;
     let error = connect(&off).await.err().unwrap();
     assert!(matches!(error, ConnectError::NotMigrated { .. }), "{error:?}");
+    assert!(error.to_string().contains("start any program of this version once"), "{error}");
     connect(&config(&dir)).await.unwrap();
     connect(&off).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_must_be_there_is_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut there = config(&dir);
+    there.create_file = false;
+    let error = connect(&there).await.err().unwrap();
+    assert!(matches!(&error, ConnectError::NoDatabase { .. }), "{error:?}");
+    let path = dir.path().join("backup.db");
+    assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    assert!(!path.exists());
+    connect(&config(&dir)).await.unwrap();
+    connect(&there).await.unwrap();
 }
 
 #[tokio::test]
