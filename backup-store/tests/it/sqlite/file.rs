@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use backup_core::{
-    OwnerId, Phase,
+    ErrorCode, Failure, IdempotencyKey, OwnerId, Phase,
     store::{Created, Hold},
     testing::fixtures,
 };
@@ -102,6 +102,38 @@ async fn the_tables_are_readable_as_they_are() {
     assert_eq!(row.get::<String, _>("backup_type"), "FULL");
     assert_eq!(row.get::<String, _>("start_time"), "2025-03-25T01:02:03.000000Z");
     assert_eq!(row.get::<Option<String>, _>("end_time"), None);
+}
+
+#[tokio::test]
+async fn a_deleted_batch_leaves_nothing_in_any_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = connect(&config(&dir)).await.unwrap();
+    let mut record = fixtures::record_on("u1", now());
+    record.submit(now()).unwrap();
+    let hold = Hold { owner: OwnerId::generate(), lease: Duration::from_secs(30) };
+    let key = IdempotencyKey::new("key-1");
+    let created = store.create(&record, Some(&key), hold).await.unwrap();
+    let Created::New { lease: Some(lease), .. } = created else { panic!("{created:?}") };
+    record.fail(Failure::new(ErrorCode::Aborted, "enough"), now()).unwrap();
+    store.save(&lease, &record, Phase::Submitting, Duration::ZERO).await.unwrap();
+
+    let pool = SqlitePool::connect(&config(&dir).url).await.unwrap();
+    let tables = sqlx::query(
+        "SELECT tables.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
+         WHERE tables.type = 'table' AND columns.name = 'batch_id'",
+    );
+    let tables = tables.fetch_all(&pool).await.unwrap();
+    let rows = async || {
+        let mut rows = 0;
+        for table in &tables {
+            let count = format!("SELECT count(*) FROM {}", table.get::<String, _>("name"));
+            rows += sqlx::query(sqlx::AssertSqlSafe(count)).fetch_one(&pool).await.unwrap().get::<i64, _>(0);
+        }
+        rows
+    };
+    assert!(rows().await > 4, "one in each: {}", rows().await);
+    assert_eq!(store.prune(now() + Duration::from_hours(1), 10).await.unwrap(), 1);
+    assert_eq!(rows().await, 0);
 }
 
 #[tokio::test]
