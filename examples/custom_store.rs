@@ -19,6 +19,7 @@ use backup_core::{
     strategy::{FullBackup, YbaInstances},
     testing::InMemoryStore,
 };
+use chrono::{DateTime, Utc};
 use yba_client::simulator::Simulator;
 
 /// A store that notes every outcome in an audit trail.
@@ -89,6 +90,10 @@ impl TrackingStore for AuditedStore {
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {
         self.inner.refuse(refusal).await
+    }
+
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        self.inner.prune(before, limit).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -18,10 +18,13 @@ use crate::settings::{
 /// What an orchestrator is started for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Takes up whatever is open and nobody follows: the service, and `backup-cli reconcile`.
+    /// Takes up whatever is open and nobody follows, and deletes old records where the settings say so: the service, and
+    /// `backup-cli reconcile`.
     Service,
     /// Follows only what it was asked for.
     CommandLine,
+    /// Looks at what is recorded, or cancels it: as the command line, but a database that is not there is not made.
+    Inspection,
 }
 
 /// A running orchestrator and what it was made from.
@@ -97,7 +100,9 @@ impl App {
         adjust: impl FnOnce(OrchestratorBuilder) -> OrchestratorBuilder,
     ) -> Result<Self, StartError> {
         let (yba, resolver) = targets_and_clients(&settings)?;
-        let store = open_store(&settings.datasource, &settings.application_name).await?;
+        let mut config = store_config(&settings.datasource, &settings.application_name);
+        config.create_file = role != Role::Inspection;
+        let store = backup_store::connect(&config).await?;
         let builder = Orchestrator::builder()
             .resolver(resolver)
             .store(store)
@@ -119,6 +124,15 @@ impl App {
         }
         Ok(Self { settings: Arc::new(settings), orchestrator: adjust(builder).start(), yba })
     }
+}
+
+/// The clients of the YBA instances that the settings name. Nothing is asked.
+///
+/// # Errors
+///
+/// [`StartError::Instance`] and [`StartError::Certificate`] for a client that cannot be made, [`StartError::Targets`].
+pub fn yba_instances(settings: &Settings) -> Result<YbaInstances, StartError> {
+    Ok(targets_and_clients(settings)?.0)
 }
 
 /// Opens the store that the settings name.
@@ -211,6 +225,7 @@ fn orchestrator_settings(settings: &Settings, role: Role) -> backup_core::Settin
     core.max_in_flight = settings.max_in_flight as usize;
     core.claim_interval = (role == Role::Service).then_some(settings.claim_interval);
     core.shutdown_timeout = settings.shutdown_timeout;
+    core.keep_finished = settings.keep_finished.filter(|_| role == Role::Service);
     core
 }
 
@@ -310,6 +325,9 @@ fn client(
         )
         .circuit_breaker(CircuitBreaker::default())
         .on_call(count_call);
+    if let Some(calls) = instance.map_or(yba.max_calls_per_second, |i| i.max_calls_per_second) {
+        builder = builder.max_requests_per_second(calls);
+    }
     if let Some(path) =
         instance.map_or(yba.ca_certificate.as_ref(), |instance| instance.ca_certificate.as_ref())
     {
@@ -362,4 +380,21 @@ fn backup_target(target: &TargetSettings, connection: &Connection, instance: Ins
         last_backup: target.last_backup_url.clone(),
     };
     core
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn only_the_service_deletes_old_records() {
+        let file = "orchestrator.keep-finished: 400d";
+        let settings = Settings::from_text("application.yml", file, &crate::Environment::default(), &[]);
+        let settings = settings.expect("no faults");
+        let keep = |role| orchestrator_settings(&settings, role).keep_finished;
+        assert_eq!(keep(Role::Service), Some(Duration::from_hours(400 * 24)));
+        assert_eq!(keep(Role::CommandLine), None);
+    }
 }

@@ -34,7 +34,8 @@ mod reader;
 pub mod settings;
 pub mod telemetry;
 
-pub use assembly::{App, Role, StartError, open_store};
+pub use assembly::{App, Role, StartError, open_store, yba_instances};
+pub use backup_store::ConnectError;
 pub use environment::Environment;
 pub use explain::{Explanation, Row};
 pub use fault::{ConfigError, Fault, Faults, Warning};

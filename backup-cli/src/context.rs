@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
-use backup_app::{App, ConfigError, Environment, Examination, Role, Settings, Sources};
+use backup_app::{
+    App, ConfigError, ConnectError, Environment, Examination, Role, Settings, Sources, StartError,
+};
 use backup_core::BatchId;
 use chrono_tz::Tz;
 
@@ -74,8 +76,11 @@ impl Context {
     /// Connects to the database and starts the orchestrator.
     pub(crate) async fn start(&self, settings: &Settings, role: Role) -> Result<App> {
         App::start(settings.clone(), role).await.map_err(|error| {
-            let url = &settings.datasource.url;
-            advise(error, format!("datasource.url is {url} ({})", origin(settings, "datasource.url")))
+            let error = match error {
+                StartError::Store(absent @ ConnectError::NoDatabase { .. }) => advise(absent, NO_DATABASE),
+                other => other.into(),
+            };
+            advise(error, format!("datasource.url is {}", place(settings)))
         })
     }
 
@@ -97,6 +102,9 @@ impl Context {
         }
     }
 }
+
+const NO_DATABASE: &str = "the first `run`, or the start of the service, makes it; a file without a path is looked for in the \
+                           folder that a program was started in";
 
 const NO_FILE_NEEDED: &str =
     "without --config and BACKUP_CONFIG the settings come from the environment alone";

@@ -49,6 +49,7 @@ mod lease;
 mod orchestrator;
 mod pace;
 mod path;
+mod prune;
 mod reasons;
 mod reconcile;
 mod record;

@@ -12,8 +12,17 @@ pub(crate) fn poll_interval(n: u32, first: Duration, max: Duration) -> Duration 
 
 /// The pause before retry number `n` (0 is the first): doubling from `first` to `max`, anywhere in its upper half.
 pub(crate) fn backoff(n: u32, first: Duration, max: Duration) -> Duration {
-    let grown = first.saturating_mul(2_u32.saturating_pow(n.min(20)));
-    spread(grown.min(max), 0.5)
+    spread(grown(n, first).min(max), 0.5)
+}
+
+fn grown(n: u32, first: Duration) -> Duration {
+    first.saturating_mul(2_u32.saturating_pow(n.min(20)))
+}
+
+/// The pause before retry number `n` (0 is the first) of what has waited for `waited`: as [`backoff`], but at least as long
+/// again as the wait, so that it grows too where nothing was tried meanwhile.
+pub(crate) fn retry_pause(n: u32, waited: Duration, first: Duration, max: Duration) -> Duration {
+    spread(grown(n, first).max(waited).min(max), 0.5)
 }
 
 /// A time between `least` of the duration and all of it.
@@ -31,11 +40,27 @@ mod tests {
         #[test]
         fn no_interval_leaves_its_bounds(n in 0u32..10_000, first in 1u64..5_000, more in 0u64..100_000) {
             let (first, max) = (Duration::from_millis(first), Duration::from_millis(first + more));
-            for interval in [poll_interval(n, first, max), backoff(n, first, max)] {
+            let waited = Duration::from_millis(u64::from(n) * 20);
+            for interval in
+                [poll_interval(n, first, max), backoff(n, first, max), retry_pause(n, waited, first, max)]
+            {
                 prop_assert!(interval <= max);
                 prop_assert!(interval >= first.mul_f64(0.49));
             }
         }
+    }
+
+    #[test]
+    fn pauses_grow_with_the_time_that_was_waited() {
+        let (first, max) = (Duration::from_secs(2), Duration::from_secs(60));
+        assert!(retry_pause(0, Duration::ZERO, first, max) <= first);
+        let (mut waited, mut tries) = (Duration::ZERO, 0);
+        while waited < Duration::from_mins(10) {
+            waited += retry_pause(0, waited, first, max);
+            tries += 1;
+        }
+        assert!((12..=35).contains(&tries), "{tries} tries in ten minutes");
+        assert!(retry_pause(10, Duration::ZERO, first, max) >= max / 2, "tries count by themselves");
     }
 
     #[test]

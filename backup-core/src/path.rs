@@ -520,10 +520,18 @@ impl Path {
         held.target.clone()
     }
 
-    /// When a batch that waits is due again: later each time.
+    /// When a batch that waits is due again: later with each attempt of this run, and the longer it has waited, because
+    /// while YBA is known to be away there are no attempts.
+    ///
+    /// The time behind another batch of ours does not count: the first answer is not the end of a long wait for YBA.
     fn retry_in(&self, record: &BackupRecord) -> Duration {
-        let tries = record.attempt().map_or(0, |attempt| attempt.number.saturating_sub(1));
-        pace::backoff(tries, self.settings.retry_first, self.settings.retry_max)
+        let of_this_run = |attempt: &&Attempt| attempt.at >= record.started_at;
+        let attempts = record.attempts.iter().filter(of_this_run);
+        let tries = u32::try_from(attempts.clone().count().saturating_sub(1)).unwrap_or(u32::MAX);
+        let first_sent = attempts.map(|attempt| attempt.at).min();
+        let since = record.waiting_since.map(|since| first_sent.map_or(since, |sent| since.max(sent)));
+        let waited = since.and_then(|since| (self.clock.now() - since).to_std().ok()).unwrap_or_default();
+        pace::retry_pause(tries, waited, self.settings.retry_first, self.settings.retry_max)
     }
 
     fn waited_too_long(&self, record: &BackupRecord, now: DateTime<Utc>) -> Option<Failure> {

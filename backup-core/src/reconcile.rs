@@ -3,7 +3,8 @@
 //!
 //! Three loops share the work. The *heartbeat* keeps the leases. The *claims* ask the store for open work that is due and
 //! nobody's. The *round* holds the batches of this process in one list ordered by when they are due, and advances a
-//! bounded number of them at once: ten thousand waiting batches are ten thousand entries in it, and one timer.
+//! bounded number of them at once: ten thousand waiting batches are ten thousand entries in it, and one timer. Where it is
+//! asked for, a fourth loop forgets what is over and old (`prune.rs`).
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -23,6 +24,7 @@ use crate::{
     orchestrator::Live,
     pace,
     path::Path,
+    prune,
     record::BackupRecord,
     store::{Claim, Lease},
 };
@@ -58,6 +60,9 @@ pub(crate) fn start(
         loops.spawn(keep_leases(Arc::clone(&path)));
         if let Some(interval) = path.settings.claim_interval {
             loops.spawn(claim_open_work(Arc::clone(&path), Arc::clone(&live), found, interval, stop.clone()));
+        }
+        if let Some(keep) = path.settings.keep_finished {
+            loops.spawn(prune::forget_finished_work(Arc::clone(&path), keep, stop.clone()));
         }
         let round = Round {
             path,

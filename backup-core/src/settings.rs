@@ -33,6 +33,8 @@ pub struct Settings {
     pub claim_interval: Option<Duration>,
     /// How long a shutdown waits for steps under way.
     pub shutdown_timeout: Duration,
+    /// How long the records of finished batches are kept, from their end; deleted hourly after that. `None`: for ever.
+    pub keep_finished: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -51,6 +53,7 @@ impl Default for Settings {
             max_in_flight: 20_000,
             claim_interval: Some(Duration::from_secs(1)),
             shutdown_timeout: Duration::from_secs(20),
+            keep_finished: None,
         }
     }
 }

@@ -105,6 +105,14 @@ pub trait TrackingStore: Send + Sync + 'static {
     /// Records a request that never became a batch, as an exception.
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError>;
 
+    /// Deletes what is old, at most `limit` of it: batches that ended before `before`, each with everything that is
+    /// recorded of it, and refused requests that were made before it, for a business date before it. Answers how many
+    /// batches and requests that were: fewer than `limit` when no more are left, or others are at them.
+    ///
+    /// An open batch stays, however old it is. What is deleted is forgotten: its id is unknown, and its idempotency key
+    /// creates a batch as if it had never been used. Any number may delete at once, each what the others do not.
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError>;
+
     /// Whether the store can be reached and written.
     async fn check(&self) -> Result<(), StoreError>;
 }

@@ -22,6 +22,8 @@ pub struct StoreConfig {
     /// Whether tables and partitions are made and brought up to date at start. Otherwise a start without the right
     /// tables fails, and somebody else makes the partitions.
     pub migrate: bool,
+    /// Whether a SQLite file that is not there is made. PostgreSQL's databases are never made.
+    pub create_file: bool,
     /// How often and how patiently database work is repeated.
     pub retry: RetryPolicy,
     /// The clock that leases are measured by; `None`: the database's own, and the system's for SQLite. For tests.
@@ -43,6 +45,7 @@ impl StoreConfig {
             schema: None,
             pool: PoolConfig::default(),
             migrate: true,
+            create_file: true,
             retry: RetryPolicy::default(),
             clock: None,
             observer: None,
@@ -59,6 +62,7 @@ impl fmt::Debug for StoreConfig {
             .field("schema", &self.schema)
             .field("pool", &self.pool)
             .field("migrate", &self.migrate)
+            .field("create_file", &self.create_file)
             .field("retry", &self.retry)
             .finish_non_exhaustive()
     }

@@ -26,6 +26,12 @@ pub enum ConnectError {
         /// The feature of this crate.
         feature: &'static str,
     },
+    /// The SQLite file is not there, and must not be made.
+    #[error("there is no database yet: no file {path}")]
+    NoDatabase {
+        /// Where it was looked for.
+        path: String,
+    },
     /// SQLite's locks do not work over a network.
     #[error("the database file {path} is on a network file system ({kind}); use a local disk, or PostgreSQL")]
     NetworkFileSystem {
@@ -58,7 +64,8 @@ pub enum ConnectError {
     },
     /// Migrations are off, and the tables are not what this version needs.
     #[error(
-        "the tables at {address} lack {}; migrations are switched off: switch them on, or run them by hand",
+        "the tables at {address} lack {}, and migrations are switched off; start any program of this version once with \
+         them on, as a role that may create tables (statements run by hand are not recorded as run)",
         missing.join(", ")
     )]
     NotMigrated {

@@ -88,6 +88,18 @@ impl YbaClient {
         self.0.customer.as_ref()
     }
 
+    /// Whether the circuit breaker holds calls back at the moment, because YBA did not answer the last ones. Nothing is
+    /// sent to find out.
+    pub fn is_held_back(&self) -> bool {
+        self.0.limits.is_held_back()
+    }
+
+    /// The most requests per second that are sent, if there is a limit.
+    #[cfg(feature = "rate-limit")]
+    pub fn max_requests_per_second(&self) -> Option<std::num::NonZeroU32> {
+        self.0.limits.per_second()
+    }
+
     /// Fills `{customer}` of a path.
     pub(crate) fn scoped(&self, request: Request) -> Request {
         match &self.0.customer {

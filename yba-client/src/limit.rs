@@ -77,7 +77,7 @@ pub(crate) struct Limits {
     at_a_time: Option<Arc<Semaphore>>,
     breaker: Option<(CircuitBreaker, Mutex<Circuit>)>,
     #[cfg(feature = "rate-limit")]
-    rate: Option<governor::DefaultDirectRateLimiter>,
+    rate: Option<(std::num::NonZeroU32, governor::DefaultDirectRateLimiter)>,
     born: Instant,
 }
 
@@ -96,28 +96,54 @@ impl Limits {
             at_a_time: at_a_time.map(|calls| Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)))),
             breaker: breaker.map(|breaker| (breaker, Mutex::new(closed))),
             #[cfg(feature = "rate-limit")]
-            rate: per_second.map(|calls| governor::RateLimiter::direct(governor::Quota::per_second(calls))),
+            rate: per_second
+                .map(|calls| (calls, governor::RateLimiter::direct(governor::Quota::per_second(calls)))),
             born: Instant::now(),
         }
     }
 
+    #[cfg(feature = "rate-limit")]
+    pub(crate) fn per_second(&self) -> Option<std::num::NonZeroU32> {
+        self.rate.as_ref().map(|(calls, _)| *calls)
+    }
+
+    /// Whether a call would be held back by an open circuit. Asking does not count as the one call that is let through.
+    pub(crate) fn is_held_back(&self) -> bool {
+        self.circuit(|breaker, circuit, now| (breaker.admit(circuit, now).0, circuit)).is_err()
+    }
+
     /// Waits for a place; the permit is held while the request is under way.
+    ///
+    /// Whoever has a place waits for the second to have room, not the other way round: calls that were let through
+    /// earlier and then waited for a place would leave together. The circuit is asked last, because it may have opened
+    /// meanwhile; and first, so that nobody waits to be told so.
     pub(crate) async fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, CircuitIsOpen> {
-        if let Some((breaker, circuit)) = &self.breaker {
-            let mut circuit = circuit.lock().unwrap_or_else(PoisonError::into_inner);
-            let (admitted, next) = breaker.admit(*circuit, self.born.elapsed());
-            *circuit = next;
-            if !admitted {
-                return Err(CircuitIsOpen);
-            }
+        if self.is_held_back() {
+            return Err(CircuitIsOpen);
         }
+        let place = match &self.at_a_time {
+            // The semaphore is never closed.
+            Some(places) => places.clone().acquire_owned().await.ok(),
+            None => None,
+        };
         #[cfg(feature = "rate-limit")]
-        if let Some(rate) = &self.rate {
+        if let Some((_, rate)) = &self.rate {
             rate.until_ready().await;
         }
-        let Some(places) = &self.at_a_time else { return Ok(None) };
-        // The semaphore is never closed.
-        Ok(places.clone().acquire_owned().await.ok())
+        self.circuit(CircuitBreaker::admit)?;
+        Ok(place)
+    }
+
+    /// Asks the breaker, if there is one, and keeps the state that it leaves.
+    fn circuit(
+        &self,
+        ask: impl Fn(CircuitBreaker, Circuit, Duration) -> (bool, Circuit),
+    ) -> Result<(), CircuitIsOpen> {
+        let Some((breaker, circuit)) = &self.breaker else { return Ok(()) };
+        let mut circuit = circuit.lock().unwrap_or_else(PoisonError::into_inner);
+        let (is_admitted, next) = ask(*breaker, *circuit, self.born.elapsed());
+        *circuit = next;
+        if is_admitted { Ok(()) } else { Err(CircuitIsOpen) }
     }
 
     /// Tells the breaker how a request went.
@@ -155,6 +181,23 @@ mod tests {
         assert!(!BREAKER.admit(trying, S(33)).0, "one call is let through, not two");
         assert_eq!(BREAKER.learn(trying, true, S(34)), Circuit::Closed { failures: 0 });
         assert_eq!(BREAKER.learn(trying, false, S(34)), Circuit::Open { until: S(64) });
+    }
+
+    #[tokio::test]
+    async fn whoever_waited_for_a_place_meets_the_circuit_that_opened_meanwhile() {
+        let breaker = CircuitBreaker { failures: 1, pause: S_30 };
+        let limits = Limits::new(
+            Some(1),
+            Some(breaker),
+            #[cfg(feature = "rate-limit")]
+            None,
+        );
+        let place = limits.enter().await.unwrap();
+        let mut waiting = std::pin::pin!(limits.enter());
+        let is_waiting = futures_util::poll!(&mut waiting).is_pending();
+        limits.learn(false);
+        drop(place);
+        assert!(is_waiting && waiting.await.is_err());
     }
 
     #[test]

@@ -86,11 +86,27 @@ impl<'s> Reader<'s> {
     ) -> T {
         let key = key.into();
         let value = self.setting(key.clone(), default);
-        if !bounds.contains(&value) {
+        self.check_bounds(&key, &value, &bounds);
+        value
+    }
+
+    /// A setting that may be absent, with bounds.
+    pub(crate) fn optional_within<T: Setting + PartialOrd>(
+        &mut self,
+        key: impl Into<Key>,
+        bounds: RangeInclusive<T>,
+    ) -> Option<T> {
+        let key = key.into();
+        let value = self.optional(key.clone())?;
+        self.check_bounds(&key, &value, &bounds);
+        Some(value)
+    }
+
+    fn check_bounds<T: Setting + PartialOrd>(&mut self, key: &Key, value: &T, bounds: &RangeInclusive<T>) {
+        if !bounds.contains(value) {
             let (from, to) = (bounds.start().show(), bounds.end().show());
             self.fault(&key.path, format!("`{}` is not between {from} and {to}", value.show()));
         }
-        value
     }
 
     /// A setting that may be absent.

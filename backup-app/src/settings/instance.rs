@@ -1,12 +1,13 @@
 //! `yba.instances.*`: installations of YugabyteDB Anywhere, declared, or derived from the URLs of a target.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use super::yba::{YbaSettings, certificate, skip_verify, warn_no_uuid, warn_plaintext};
+use super::yba::{YbaSettings, certificate, per_second, skip_verify, warn_no_uuid, warn_plaintext};
 use crate::reader::{Reader, Setting as _, Unfit};
 
 /// One customer of one installation of YBA.
@@ -25,6 +26,8 @@ pub struct InstanceSettings {
     pub insecure_skip_verify: bool,
     /// `max-concurrent-calls`: calls under way at once.
     pub max_concurrent_calls: u32,
+    /// `max-calls-per-second`: calls sent in a second; `None`: no limit.
+    pub max_calls_per_second: Option<NonZeroU32>,
 }
 
 /// Instances while targets are being read.
@@ -71,6 +74,7 @@ fn read(reader: &mut Reader<'_>, yba: &YbaSettings, name: &str) -> Result<Instan
             yba.max_concurrent_calls,
             1..=10_000,
         ),
+        max_calls_per_second: per_second(reader, &key("max-calls-per-second")).or(yba.max_calls_per_second),
     };
     if let Some(customer) = &customer {
         warn_no_uuid(reader, &key("customer-uuid"), customer);
@@ -162,6 +166,7 @@ impl Instances {
             ca_certificate: yba.ca_certificate.clone(),
             insecure_skip_verify: yba.insecure_skip_verify,
             max_concurrent_calls: yba.max_concurrent_calls,
+            max_calls_per_second: yba.max_calls_per_second,
         };
         self.complete.insert(name.clone(), instance);
         name

@@ -5,6 +5,11 @@ use std::time::Duration;
 use super::yba::positive;
 use crate::reader::Reader;
 
+/// Records are for looking at them: deleting them within a day is a mistake of units.
+const DAY: Duration = Duration::from_hours(24);
+/// The longest span of time that a setting takes.
+const CENTURY: Duration = Duration::from_hours(100 * 366 * 24);
+
 /// Leases, intervals and limits of one replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -34,6 +39,8 @@ pub struct OrchestratorSettings {
     pub claim_interval: Duration,
     /// `orchestrator.shutdown-timeout` (20 s): how long a shutdown waits for steps under way.
     pub shutdown_timeout: Duration,
+    /// `orchestrator.keep-finished` (for ever): how long the service keeps the records of finished batches.
+    pub keep_finished: Option<Duration>,
 }
 
 impl OrchestratorSettings {
@@ -52,6 +59,7 @@ impl OrchestratorSettings {
             max_in_flight: reader.within("orchestrator.max-in-flight", 20_000, 1..=1_000_000),
             claim_interval: positive(reader, "orchestrator.claim-interval", secs(1)),
             shutdown_timeout: reader.setting("orchestrator.shutdown-timeout", secs(20)),
+            keep_finished: reader.optional_within("orchestrator.keep-finished", DAY..=CENTURY),
         };
         let pairs = [
             ("orchestrator.poll-max", "poll-first", settings.poll_first > settings.poll_max),

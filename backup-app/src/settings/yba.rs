@@ -1,5 +1,6 @@
 //! `yba.*`: what all calls to YBA have in common.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ pub struct YbaSettings {
     pub insecure_skip_verify: bool,
     /// `yba.max-concurrent-calls` (16): calls under way at once, for every instance that does not say.
     pub max_concurrent_calls: u32,
+    /// `yba.max-calls-per-second` (no limit): calls sent in a second, for every instance that does not say.
+    pub max_calls_per_second: Option<NonZeroU32>,
 }
 
 impl YbaSettings {
@@ -34,6 +37,7 @@ impl YbaSettings {
             ca_certificate: certificate(reader, "yba.ca-certificate"),
             insecure_skip_verify: skip_verify(reader, "yba.insecure-skip-verify", false),
             max_concurrent_calls: reader.within("yba.max-concurrent-calls", 16, 1..=10_000),
+            max_calls_per_second: per_second(reader, "yba.max-calls-per-second"),
         }
     }
 }
@@ -46,6 +50,11 @@ pub(super) fn positive(reader: &mut Reader<'_>, key: impl Into<Key>, default: Du
         reader.fault(&key.path, "must be longer than nothing");
     }
     value
+}
+
+/// A number of calls per second; without one there is no limit.
+pub(super) fn per_second(reader: &mut Reader<'_>, key: &str) -> Option<NonZeroU32> {
+    reader.optional_within(key, 1..=10_000).and_then(NonZeroU32::new)
 }
 
 /// A certificate's file, which must be readable now rather than at the first call.

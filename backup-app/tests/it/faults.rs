@@ -1,6 +1,6 @@
 //! Bad input: every fault is named with its key, its place and the way out, all at once, and no secret is shown.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use backup_app::settings::TargetState;
 use backup_app::{Environment, Settings, Sources};
@@ -151,6 +151,17 @@ fn listening_to_the_world_needs_authentication_or_a_word() {
     the configuration has a fault:
       server.auth.mode (application.yml:1): is `token`, and `server.auth.token` is not set
     ");
+}
+
+#[test]
+fn records_are_kept_for_a_day_at_least() {
+    for (keep, shown) in [("23h", "23h"), ("400", "400ms")] {
+        let text = faults(&format!("orchestrator.keep-finished: {keep}"), &[]);
+        assert!(text.contains(&format!("`{shown}` is not between 24h and 878400h")), "{text}");
+    }
+    let settings = load("orchestrator.keep-finished: 400d", &[], &[]).unwrap();
+    assert_eq!(settings.orchestrator.keep_finished, Some(Duration::from_hours(9_600)));
+    assert_eq!(load("", &[], &[]).unwrap().orchestrator.keep_finished, None);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The better form of targets: instances by name.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use backup_app::settings::{Completion, OnMissingBase, TargetState};
 use secrecy::ExposeSecret as _;
@@ -23,6 +23,31 @@ fn targets_refer_to_instances() {
     assert_eq!(settings.targets[0].keyspaces, ["orders", "invoices"]);
     assert_eq!(settings.datasource.schema, "epricing");
     assert_eq!(warnings(&settings), "");
+}
+
+#[test]
+fn calls_per_second_are_limited_where_a_limit_is_set() {
+    let with = |limit: &str| INSTANCES.replace("max-concurrent-calls: 4", limit);
+    let token = ("YBA_MAIN_TOKEN", "t-0123456789");
+    let settings = loaded(INSTANCES, &[token], &[]);
+    assert_eq!(settings.instances["main"].max_calls_per_second, None);
+    assert!(settings.explain().find("yba.max-calls-per-second").is_none());
+
+    let settings =
+        loaded(&with("max-calls-per-second: 5"), &[token, ("YBA_MAX_CALLS_PER_SECOND", "20")], &[]);
+    assert_eq!(settings.instances["main"].max_calls_per_second, NonZeroU32::new(5));
+    assert_eq!(settings.yba.max_calls_per_second, NonZeroU32::new(20));
+    let shown =
+        |key: &str| settings.explain().find(key).map(|row| (row.value.clone(), row.origin.to_string()));
+    let row = |value: &str, origin: &str| Some((value.to_owned(), origin.to_owned()));
+    assert_eq!(shown("yba.instances.main.max-calls-per-second"), row("5", "application.yml:11"));
+    assert_eq!(shown("yba.max-calls-per-second"), row("20", "environment YBA_MAX_CALLS_PER_SECOND"));
+
+    insta::assert_snapshot!(faults(&with("max-calls-per-second: 0"), &[token, ("YBA_MAX_CALLS_PER_SECOND", "10001")]), @"
+    the configuration has 2 faults:
+      yba.instances.main.max-calls-per-second (application.yml:11): `0` is not between 1 and 10000
+      yba.max-calls-per-second (environment YBA_MAX_CALLS_PER_SECOND): `10001` is not between 1 and 10000
+    ");
 }
 
 #[test]

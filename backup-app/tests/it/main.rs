@@ -1,5 +1,6 @@
 //! The configuration as operators meet it: files, variables, flags, and everything that can be wrong with them.
 
+mod assembly;
 mod documents;
 mod faults;
 mod instances;

@@ -24,7 +24,7 @@ const SHORTLY: Duration = Duration::from_secs(10);
 pub(crate) async fn run(context: &Context, args: &CancelArgs) -> Result<Exit> {
     let settings = context.settings()?;
     let signals = Signals::listen()?;
-    let app = context.start(&settings, Role::CommandLine).await?;
+    let app = context.start(&settings, Role::Inspection).await?;
     let batch = BatchId::from(args.batch.trim());
     let asked = app.orchestrator.cancel(&batch).await.map_err(|error| not_found(error, &place(&settings)))?;
     let found = app.orchestrator.find(&batch).await?;

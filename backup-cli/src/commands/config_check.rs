@@ -2,8 +2,7 @@
 
 use anyhow::Result;
 use backup_app::settings::TargetState;
-use backup_app::{ConfigError, Examination, Fault, Role, Row, Settings, Warning};
-use backup_core::Orchestrator;
+use backup_app::{ConfigError, Examination, Fault, Row, Settings, Warning, open_store, yba_instances};
 use serde::Serialize;
 use yba_client::{Leadership, YbaClient};
 
@@ -51,7 +50,7 @@ pub(crate) async fn run(context: &Context, args: &ConfigCheckArgs) -> Result<Exi
             return Ok(Exit::Failed);
         }
     };
-    let online = if args.online { Some(ask(context, &settings).await) } else { None };
+    let online = if args.online { Some(ask(&settings).await) } else { None };
     let is_well = online.iter().flatten().all(|check| check.ok);
     let report = Report {
         valid: true,
@@ -155,28 +154,37 @@ fn answers(checks: &[Check]) -> String {
     text_of(table)
 }
 
-/// Asks the database, and every YBA instance.
-async fn ask(context: &Context, settings: &Settings) -> Vec<Check> {
-    let app = match context.start(settings, Role::CommandLine).await {
-        Ok(app) => app,
-        Err(error) => return vec![failed("assembly", chain(error.as_ref()))],
-    };
-    let mut checks = vec![database(&app.orchestrator, settings).await];
-    for name in app.yba.names() {
-        if let Some(client) = app.yba.client(name) {
-            checks.extend(instance(name.as_str(), client).await);
-        }
-    }
-    app.orchestrator.shutdown().await;
-    checks
+/// Asks the database, and every YBA instance, each whatever the others answer.
+async fn ask(settings: &Settings) -> Vec<Check> {
+    let (database, mut instances) = tokio::join!(database(settings), instances(settings));
+    instances.insert(0, database);
+    instances
 }
 
-async fn database(orchestrator: &Orchestrator, settings: &Settings) -> Check {
+async fn database(settings: &Settings) -> Check {
     let what = format!("database {}", settings.datasource.url);
-    match orchestrator.check().await {
+    let store = match open_store(&settings.datasource, &settings.application_name).await {
+        Ok(store) => store,
+        Err(error) => return failed(what, chain(&error)),
+    };
+    match store.check().await {
         Ok(()) => passed(what, "can be read and written"),
         Err(error) => failed(what, chain(&error)),
     }
+}
+
+async fn instances(settings: &Settings) -> Vec<Check> {
+    let yba = match yba_instances(settings) {
+        Ok(yba) => yba,
+        Err(error) => return vec![failed("YBA", chain(&error))],
+    };
+    let mut checks = Vec::new();
+    for name in yba.names() {
+        if let Some(client) = yba.client(name) {
+            checks.extend(instance(name.as_str(), client).await);
+        }
+    }
+    checks
 }
 
 /// Reached, which version, the token, and whether it leads.

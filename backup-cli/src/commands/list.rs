@@ -17,7 +17,7 @@ use crate::printer::table_width;
 pub(crate) async fn run(context: &Context, args: ListArgs) -> Result<Exit> {
     let settings = context.settings()?;
     let (all, filter) = (args.all, filter(args)?);
-    let app = context.start(&settings, Role::CommandLine).await?;
+    let app = context.start(&settings, Role::Inspection).await?;
     let listed = pages(&app.orchestrator, filter, all).await;
     app.orchestrator.shutdown().await;
     print(context, &listed?, &settings)?;

@@ -11,7 +11,7 @@ use crate::diagnostics::{Exit, advise};
 
 pub(crate) async fn run(context: &Context, args: &StatusArgs) -> Result<Exit> {
     let settings = context.settings()?;
-    let app = context.start(&settings, Role::CommandLine).await?;
+    let app = context.start(&settings, Role::Inspection).await?;
     let found = app.orchestrator.find(&BatchId::from(args.batch.trim())).await;
     app.orchestrator.shutdown().await;
     let record = found.map_err(|error| not_found(error, &place(&settings)))?;

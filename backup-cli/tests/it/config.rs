@@ -67,3 +67,19 @@ fn online_asks_the_database_and_every_instance() {
     stage.block_on(stage.yba.go_down());
     stage.run(&["config", "check", "--online"]).must_exit(1).must_show("FAILED");
 }
+
+#[test]
+fn a_database_that_is_away_does_not_keep_yba_from_being_asked() {
+    let stage = Stage::new();
+    let away = format!("datasource.url=sqlite:{}", stage.folder().join("absent/backups.db").display());
+    let (ran, shown) = stage.run_json(&["config", "check", "--online", "--set", &away]);
+    ran.must_exit(1);
+    let checks = shown["online"].as_array().unwrap();
+    let answer = |what: &str| checks.iter().find(|check| check["what"].as_str().unwrap().starts_with(what));
+    assert_eq!(answer("database sqlite:").unwrap()["ok"], false, "{shown}");
+    assert_eq!(answer("main: version").unwrap()["ok"], true, "{shown}");
+    assert_eq!(answer("main: token").unwrap()["ok"], true, "{shown}");
+    stage.block_on(stage.yba.go_down());
+    let ran = stage.run(&["config", "check", "--online", "--set", &away]).must_exit(1);
+    assert_eq!(ran.stdout.matches("FAILED").count(), 2, "both are told: {ran:?}");
+}

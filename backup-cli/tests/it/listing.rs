@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Ran, Stage};
+use crate::support::{Ran, Stage, program};
 
 fn categories(list: &Value) -> Vec<&str> {
     list["batches"].as_array().unwrap().iter().map(|batch| batch["category"].as_str().unwrap()).collect()
@@ -64,6 +64,30 @@ fn must_be_a_table(stage: &Stage) {
 #[test]
 fn an_empty_list_says_where_it_looked() {
     let stage = Stage::new();
-    let ran: Ran = stage.run(&["list"]).must_exit(0).must_say("No such batches in sqlite:");
+    stage.run(&["run", "orders", "--quiet"]).must_exit(0);
+    let ran: Ran =
+        stage.run(&["list", "--category", "ledger"]).must_exit(0).must_say("No such batches in sqlite:");
     assert_eq!(ran.stdout, "");
+}
+
+#[test]
+fn where_there_is_no_database_none_is_made_by_looking() {
+    let stage = Stage::new();
+    let file = stage.folder().join("backups.db");
+    for command in [&["list"][..], &["status", "some-batch"], &["cancel", "some-batch"]] {
+        let ran = stage.run(command).must_exit(2).must_say("error: there is no database yet");
+        ran.must_say(&file.display().to_string()).must_say("datasource.url is sqlite:").must_say("hint:");
+        assert!(!file.exists(), "{command:?}");
+    }
+    // The default is a file in the folder that the program was started in.
+    let elsewhere = stage.folder().join("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    let ran = Ran::from(program(&elsewhere).arg("list").output().unwrap());
+    ran.must_exit(2)
+        .must_say("elsewhere/backups.db")
+        .must_say("datasource.url is sqlite:backups.db (default)");
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+
+    stage.run(&["run", "orders", "--quiet"]).must_exit(0);
+    stage.run(&["list"]).must_exit(0).must_show("orders");
 }

@@ -34,11 +34,11 @@ fn a_bad_timeout_is_a_usage_error() {
 #[test]
 fn an_unknown_batch_says_where_it_was_looked_for() {
     let stage = Stage::new();
+    stage.run(&["run", "orders", "--batch", "nope"]).must_exit(1).must_say("there is no batch \"nope\"");
     for command in [["status", "nope"], ["cancel", "nope"]] {
         let ran = stage.run(&command).must_exit(1).must_say("there is no batch \"nope\"");
         ran.must_say("looked in datasource.url sqlite:").must_say("backup.yaml:");
     }
-    stage.run(&["run", "orders", "--batch", "nope"]).must_exit(1).must_say("there is no batch \"nope\"");
 }
 
 #[test]

@@ -31,7 +31,8 @@ impl BackupStrategy for FullBackup {
         FULL
     }
 
-    async fn plan(&self, _target: &BackupTarget, _business_date: NaiveDate) -> Result<Plan, PlanError> {
+    async fn plan(&self, target: &BackupTarget, _business_date: NaiveDate) -> Result<Plan, PlanError> {
+        self.yba.must_be_in_reach(target).map_err(PlanError::NoAnswer)?;
         Ok(Plan {
             strategy: FULL.to_owned(),
             base: None,

@@ -48,7 +48,8 @@ pub trait BackupStrategy: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`PlanError::Refused`] when it must not be posted; [`PlanError::NoAnswer`] when nobody can say now.
+    /// [`PlanError::Refused`] when it must not be posted; [`PlanError::NoAnswer`] when nobody can say now, or when it is
+    /// known that a request would not reach YBA: the batch waits, and no attempt is recorded.
     async fn plan(&self, target: &BackupTarget, business_date: NaiveDate) -> Result<Plan, PlanError>;
 
     /// Sends the one request of this attempt.

@@ -20,6 +20,7 @@
 mod cancelling;
 mod creating;
 mod leasing;
+mod pruning;
 mod reading;
 mod reopening;
 mod saving;
@@ -30,7 +31,9 @@ use std::{any::Any, fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use serde_json::json;
 
-pub use self::{cancelling::*, creating::*, leasing::*, reading::*, reopening::*, saving::*, slots::*};
+pub use self::{
+    cancelling::*, creating::*, leasing::*, pruning::*, reading::*, reopening::*, saving::*, slots::*,
+};
 use super::{ManualClock, fixtures};
 use crate::{
     clock::Clock,
@@ -72,6 +75,14 @@ macro_rules! conformance_tests {
             of_many_claimants_each_batch_has_one
             released_work_is_due_when_it_was_said
             waiting_work_is_nobodys
+            a_deleted_id_and_its_key_are_free_again
+            a_failed_batch_is_deleted_or_opened_again_but_never_both
+            an_open_batch_is_never_deleted
+            deleting_is_limited_and_begins_with_the_oldest
+            of_many_who_delete_each_batch_is_counted_once
+            old_finished_batches_are_deleted_with_all_that_is_recorded
+            old_refusals_are_deleted
+            what_ended_lately_is_kept
             a_page_is_followed_by_the_next
             a_page_stays_in_place_while_batches_arrive
             a_refusal_reaches_the_exceptions_once
@@ -325,6 +336,7 @@ mod tests {
             include_str!("conformance/cancelling.rs"),
             include_str!("conformance/creating.rs"),
             include_str!("conformance/leasing.rs"),
+            include_str!("conformance/pruning.rs"),
             include_str!("conformance/reading.rs"),
             include_str!("conformance/reopening.rs"),
             include_str!("conformance/saving.rs"),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 
 use super::conformance::{ReadExceptions, RecordedException};
 use crate::{
@@ -63,8 +64,13 @@ struct State {
     batches: HashMap<BatchId, Row>,
     keys: HashMap<IdempotencyKey, BatchId>,
     slots: HashMap<String, BatchId>,
-    exceptions: Vec<RecordedException>,
-    refusals: Vec<Refusal>,
+    exceptions: Vec<Exception>,
+}
+
+struct Exception {
+    recorded: RecordedException,
+    /// The request that was refused; without one it is the failure of a batch.
+    refusal: Option<Refusal>,
 }
 
 #[derive(Clone)]
@@ -130,7 +136,7 @@ impl InMemoryStore {
 
     /// Every exception, in the order they were recorded.
     pub fn exceptions(&self) -> Vec<RecordedException> {
-        lock(&self.state).exceptions.clone()
+        lock(&self.state).exceptions.iter().map(|exception| exception.recorded.clone()).collect()
     }
 
     fn run<T>(
@@ -331,17 +337,47 @@ impl State {
 
     fn add_exception(&mut self, record: &BackupRecord) {
         if let Some(failure) = record.failure.as_ref().filter(|_| record.is_done()) {
-            let batch = Some(record.batch.to_string());
-            self.exceptions.push(RecordedException { batch, failure: failure.clone() });
+            let recorded =
+                RecordedException { batch: Some(record.batch.to_string()), failure: failure.clone() };
+            self.exceptions.push(Exception { recorded, refusal: None });
         }
     }
 
     fn refuse(&mut self, refusal: &Refusal) {
-        if !self.refusals.contains(refusal) {
+        let is_known = self.exceptions.iter().any(|exception| exception.refusal.as_ref() == Some(refusal));
+        if !is_known {
             let (batch, failure) = (refusal.batch.clone(), refusal.failure.clone());
-            self.exceptions.push(RecordedException { batch, failure });
-            self.refusals.push(refusal.clone());
+            let recorded = RecordedException { batch, failure };
+            self.exceptions.push(Exception { recorded, refusal: Some(refusal.clone()) });
         }
+    }
+
+    fn prune(&mut self, before: DateTime<Utc>, limit: usize) -> usize {
+        let is_old = |row: &&Row| row.record.is_done() && row.record.ended_at.is_some_and(|end| end < before);
+        let mut gone: Vec<PageKey> = self.batches.values().filter(is_old).map(Row::page_key).collect();
+        gone.sort_by(|a, b| (a.created_at, &a.batch).cmp(&(b.created_at, &b.batch)));
+        gone.truncate(limit);
+        for PageKey { batch, .. } in &gone {
+            self.batches.remove(batch);
+            self.keys.retain(|_, of| of != batch);
+            let name = Some(batch.as_str());
+            self.exceptions.retain(|one| one.recorded.batch.as_deref() != name);
+        }
+        gone.len() + self.prune_refusals(before, limit - gone.len())
+    }
+
+    fn prune_refusals(&mut self, before: DateTime<Utc>, limit: usize) -> usize {
+        let (batches, mut gone) = (&self.batches, 0);
+        self.exceptions.retain(|exception| {
+            let Some(refusal) = exception.refusal.as_ref().filter(|_| gone < limit) else { return true };
+            let is_old = refusal.at < before && refusal.business_date < before.date_naive();
+            let is_of_a_batch =
+                refusal.batch.as_ref().is_some_and(|batch| batches.contains_key(&batch.as_str().into()));
+            let is_kept = !is_old || is_of_a_batch;
+            gone += usize::from(!is_kept);
+            is_kept
+        });
+        gone
     }
 }
 
@@ -426,6 +462,13 @@ impl TrackingStore for InMemoryStore {
         self.run("refuse", |state, _| {
             state.refuse(refusal);
             Ok(())
+        })
+    }
+
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        self.run("prune", |state, _| {
+            let gone = state.prune(before, usize::try_from(limit).unwrap_or(usize::MAX));
+            Ok(u64::try_from(gone).unwrap_or(u64::MAX))
         })
     }
 

@@ -2,7 +2,9 @@
 
 mod crashes;
 mod model;
+mod outage;
 mod path;
+mod pruning;
 mod requests;
 mod seams;
 mod world;

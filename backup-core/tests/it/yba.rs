@@ -1,16 +1,22 @@
 //! The two strategies against a simulated YBA, over real HTTP: every fault at every step, and what reaches the wire.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use backup_core::{
     BackupRecord, BackupRequest, BackupTarget, ErrorCode, FixedTargets, OnMissingBase, Orchestrator,
     Settings, SystemClock, TrackerStatus,
     strategy::{FullBackup, IncrementalBackup, YbaInstances},
-    testing::InMemoryStore,
+    testing::{InMemoryStore, Moment},
 };
 use serde_json::json;
 use yba_client::{
-    BackupState,
+    BackupState, CircuitBreaker, YbaClient,
     simulator::{Endpoint, Fault, Simulator},
 };
 
@@ -175,6 +181,52 @@ async fn a_universe_locked_by_an_upgrade_is_waited_for() {
     let record = shop.orchestrator.wait(&batch, Some(Duration::from_secs(30))).await.unwrap();
     assert_eq!(record.status(), TrackerStatus::Success, "{record:?}");
     assert_eq!(shop.started(), 1);
+}
+
+#[tokio::test]
+async fn batches_that_wait_for_a_yba_that_is_away_neither_call_it_nor_record_attempts() {
+    const BATCHES: usize = 60;
+    let yba = Simulator::builder().start().await;
+    yba.script(Endpoint::CreateBackup, Fault::plain(503, "YBA is shutting down").always());
+    let client = YbaClient::builder(yba.url())
+        .customer(yba.customer())
+        .token(yba.token())
+        .circuit_breaker(CircuitBreaker { failures: 5, pause: Duration::from_hours(1) })
+        .build()
+        .expect("a client");
+    let target = |n: usize| {
+        let universe = yba.add_universe(format!("universe-{n}"));
+        BackupTarget::new(format!("db-{n}"), "yba", universe.as_str(), yba.storage_config().as_str())
+    };
+    let targets: Vec<_> = (0..BATCHES).map(target).collect();
+    let store = Arc::new(InMemoryStore::new(Arc::new(SystemClock::new())));
+    let looks = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&looks);
+    store.fail_when(move |operation, moment| {
+        counted.fetch_add(usize::from(operation == "save" && moment == Moment::Before), Ordering::SeqCst);
+        false
+    });
+    let mut settings = in_a_hurry();
+    settings.concurrency_per_instance = 8;
+    let orchestrator = Orchestrator::builder()
+        .resolver(FixedTargets::new(targets.clone(), []).expect("no clash"))
+        .store(Arc::clone(&store) as _)
+        .strategy(FullBackup::new(YbaInstances::one("yba", client)))
+        .settings(settings)
+        .start();
+    for target in &targets {
+        orchestrator.submit(BackupRequest::new(target.key.as_str(), "20250325")).await.expect("recorded");
+    }
+    // Long enough that each batch has looked whether it may go, again and again.
+    while looks.load(Ordering::SeqCst) < BATCHES * 10 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let posts = yba.count(Endpoint::CreateBackup);
+    assert!((5..5 + 8).contains(&posts), "{posts} calls until the circuit was open");
+    for record in store.records() {
+        assert!(record.attempts.len() <= 1, "{record:#?}");
+        assert!(record.note.is_some_and(|note| note.code == ErrorCode::YbaUnreachable));
+    }
 }
 
 #[tokio::test]

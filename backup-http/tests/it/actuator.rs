@@ -194,6 +194,7 @@ mod stuck {
         BackupRecord, BatchId, IdempotencyKey, Phase, StoreError, TrackingStore,
         store::{BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved},
     };
+    use chrono::{DateTime, Utc};
 
     use super::Stuck;
 
@@ -238,6 +239,9 @@ mod stuck {
             pending().await
         }
         async fn refuse(&self, _: &Refusal) -> Result<(), StoreError> {
+            pending().await
+        }
+        async fn prune(&self, _: DateTime<Utc>, _: u32) -> Result<u64, StoreError> {
             pending().await
         }
         async fn check(&self) -> Result<(), StoreError> {

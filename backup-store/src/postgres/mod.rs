@@ -19,6 +19,7 @@ mod nodes;
 mod options;
 mod partitions;
 mod pool;
+mod prune;
 mod read;
 mod reopen;
 mod rows;
@@ -36,7 +37,7 @@ use backup_core::{Clock, store::Created};
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection, Row, postgres::types::PgInterval};
 
-pub use self::claim::ANY as CLAIM;
+pub use self::{claim::ANY as CLAIM, prune::PRUNE};
 use self::{
     judge::judge,
     nodes::Nodes,

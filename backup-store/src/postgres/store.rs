@@ -17,7 +17,7 @@ use super::{
     PostgresStore, claim, clean, create,
     group::{Advance, Creation},
     judge::judge,
-    lease, read, reopen,
+    lease, prune, read, reopen,
     rows::read_only,
     save,
 };
@@ -156,6 +156,15 @@ impl TrackingStore for PostgresStore {
             self.access.hand_back(connection, refused)
         };
         self.access.replay.run("refuse", judge, attempt).await
+    }
+
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.access.acquire("prune").await?;
+            let deleted = prune::prune(&mut connection, before, limit).await;
+            self.access.hand_back(connection, deleted)
+        };
+        self.access.replay.run("prune", judge, attempt).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -31,6 +31,16 @@ const NETWORK: &[&str] = &[
 const NETWORK_FUSE: &[&str] =
     &["ceph", "davfs", "gcsfuse", "glusterfs", "goofys", "juicefs", "rclone", "s3fs", "sshfs"];
 
+/// Fails where there is no file, with the whole path: the folder is what people are mistaken about. What cannot be looked
+/// at is left to SQLite, which says why.
+pub(super) fn must_be_there(path: &Path) -> Result<(), ConnectError> {
+    if path.try_exists().unwrap_or(true) {
+        return Ok(());
+    }
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Err(ConnectError::NoDatabase { path: whole.display().to_string() })
+}
+
 /// Fails if the file is, or would be, on a network file system. Where nobody can tell, it is not.
 pub(super) fn refuse_network(path: &Path) -> Result<(), ConnectError> {
     let (Ok(mounts), Some(real)) = (fs::read_to_string("/proc/self/mounts"), real_path(path)) else {

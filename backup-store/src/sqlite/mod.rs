@@ -10,6 +10,7 @@ mod file;
 mod group;
 mod input;
 pub(crate) mod migrate;
+mod prune;
 mod read;
 mod reopen;
 mod rows;
@@ -55,10 +56,13 @@ impl SqliteStore {
     pub async fn open(path: Option<PathBuf>, config: &StoreConfig) -> Result<Self, ConnectError> {
         let address = path.as_ref().map_or("sqlite::memory:".to_owned(), |path| path.display().to_string());
         if let Some(path) = &path {
+            if !config.create_file {
+                file::must_be_there(path)?;
+            }
             file::refuse_network(path)?;
         }
         let refused = |error| refused(&address, "to open the file", error);
-        let options = options(path.as_ref());
+        let options = options(path.as_ref()).create_if_missing(config.create_file);
         let write = options.clone().journal_mode(SqliteJournalMode::Wal);
         let writer = first_connection(&write).await.map_err(refused)?;
         let reader = match path {
@@ -98,7 +102,6 @@ impl std::fmt::Debug for SqliteStore {
 
 fn options(path: Option<&PathBuf>) -> SqliteConnectOptions {
     let options = SqliteConnectOptions::new()
-        .create_if_missing(true)
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT);

@@ -9,12 +9,13 @@ use backup_core::{
         BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved, StoreError,
     },
 };
+use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
 
 use super::{
     SqliteStore, claim, create,
     group::{Write, Written},
-    judge, read, reopen,
+    judge, prune, read, reopen,
     rows::instant,
     save,
 };
@@ -150,6 +151,16 @@ impl TrackingStore for SqliteStore {
             Ok(transaction.commit().await?)
         };
         self.replay.run("refuse", judge, attempt).await
+    }
+
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("prune").await?;
+            let deleted = prune::prune(&mut transaction, before, limit).await?;
+            transaction.commit().await?;
+            Ok(deleted)
+        };
+        self.replay.run("prune", judge, attempt).await
     }
 
     /// Takes and returns the right to write, without waiting for the disk.

@@ -111,6 +111,18 @@ impl YbaInstances {
         })
     }
 
+    /// Says so while calls to the target's instance are held back, because it did not answer the last ones. A request
+    /// that would not leave the process needs no plan, and no attempt on record. Nothing is sent.
+    pub(super) fn must_be_in_reach(&self, target: &BackupTarget) -> Result<(), NoAnswer> {
+        match self.instances.get(&target.instance) {
+            Some(instance) if instance.client.is_held_back() => Err(NoAnswer(format!(
+                "YBA \"{}\" did not answer the last calls; it is asked again in a while",
+                target.instance
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Sends the one POST of an attempt: to the legacy URL, where the target has one that exists.
     pub(super) async fn start(
         &self,

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use backup_core::{
-    Phase, TrackingStore,
-    store::{Beat, Saved},
+    ErrorCode, Failure, IdempotencyKey, Phase, TrackingStore,
+    store::{Beat, Created, Saved},
+    testing::fixtures,
 };
 use backup_store::connect;
 use tokio::task::JoinSet;
@@ -92,6 +93,38 @@ async fn batches_that_change_places_on_few_slots_do_not_deadlock() {
     let open = database.psql("SELECT count(*) FROM epricing.backup_work WHERE is_open");
     assert_eq!(open, "0");
     assert_eq!(database.psql("SELECT count(*) FROM epricing.universe_slot"), "0");
+    assert_eq!(deadlocks(store, &database).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deletions_beside_whoever_comes_back_to_a_batch_do_not_deadlock() {
+    let test = "postgres::locks::deletions_beside_whoever_comes_back_to_a_batch_do_not_deadlock";
+    let Some(database) = database(test) else { return };
+    let store = connect(&config(&database)).await.unwrap();
+    let mut tasks = JoinSet::new();
+    for n in 0..BATCHES {
+        let (mut record, key) = (submitting(&format!("u{n}")), IdempotencyKey::new(format!("key-{n}")));
+        let created = store.create(&record, Some(&key), hold()).await.unwrap();
+        let Created::New { lease: Some(lease), .. } = created else { panic!("{created:?}") };
+        record.fail(Failure::new(ErrorCode::Aborted, "enough"), at()).unwrap();
+        store.save(&lease, &record, Phase::Submitting, Duration::ZERO).await.unwrap();
+        let mut again = record;
+        again.run_again(&fixtures::target(), at()).unwrap();
+        let (opens, asks, repeats) = (Arc::clone(&store), Arc::clone(&store), Arc::clone(&store));
+        let (batch, new) = (again.batch.clone(), submitting(&format!("new-{n}")));
+        tasks.spawn(async move { drop(opens.reopen(&again, hold()).await) });
+        tasks.spawn(async move { drop(asks.request_cancel(&batch).await) });
+        tasks.spawn(async move { drop(repeats.create(&new, Some(&key), hold()).await.unwrap()) });
+    }
+    for _ in 0..4 {
+        let store = Arc::clone(&store);
+        tasks
+            .spawn(async move { while store.prune(at() + Duration::from_hours(1), 3).await.unwrap() > 0 {} });
+    }
+    tasks.join_all().await;
+    let lone = "SELECT count(*) FROM epricing.backup_work FULL JOIN epricing.batch_db_schedule_event_tracker AS tracker
+                USING (batch_id) WHERE backup_work.phase IS NULL OR tracker.target IS NULL";
+    assert_eq!(database.psql(lone), "0", "a batch is there as a whole, or not at all");
     assert_eq!(deadlocks(store, &database).await, 0);
 }
 

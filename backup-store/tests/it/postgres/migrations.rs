@@ -49,7 +49,7 @@ async fn without_migrations_a_start_says_what_is_missing() {
     let mut off = config(&database);
     off.migrate = false;
     let error = connect(&off).await.err().unwrap();
-    assert!(matches!(&error, ConnectError::NotMigrated { missing, .. } if missing.len() == 3), "{error:?}");
+    assert!(matches!(&error, ConnectError::NotMigrated { missing, .. } if missing.len() == 4), "{error:?}");
     assert!(error.to_string().contains("0001_create_tracking, 0002_create_work"), "{error}");
     connect(&config(&database)).await.unwrap();
     let store = connect(&off).await.unwrap();

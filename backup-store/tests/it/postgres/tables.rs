@@ -55,6 +55,27 @@ async fn the_queries_of_the_original_find_the_rows() {
 }
 
 #[tokio::test]
+async fn a_deleted_batch_leaves_nothing_in_any_table() {
+    let Some(database) = database("postgres::tables::a_deleted_batch_leaves_nothing_in_any_table") else {
+        return;
+    };
+    let store = connect(&config(&database)).await.unwrap();
+    back_up(&*store, "u1").await;
+    fail(&*store, "u2").await;
+    let tables = database.psql(
+        "SELECT table_name FROM information_schema.columns
+         WHERE table_schema = 'epricing' AND column_name = 'batch_id' ORDER BY table_name",
+    );
+    let rows = || -> i64 {
+        let count = |table| database.psql(&format!("SELECT count(*) FROM epricing.{table}"));
+        tables.lines().map(|table| count(table).parse::<i64>().unwrap()).sum()
+    };
+    assert!(rows() > 0);
+    assert_eq!(store.prune(super::at() + std::time::Duration::from_hours(1), 10).await.unwrap(), 2);
+    assert_eq!(rows(), 0);
+}
+
+#[tokio::test]
 async fn every_column_says_what_it_holds() {
     let Some(database) = database("postgres::tables::every_column_says_what_it_holds") else { return };
     connect(&config(&database)).await.unwrap();

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use backup_core::{
-    OwnerId, Phase,
+    ErrorCode, Failure, IdempotencyKey, OwnerId, Phase,
     store::{Created, Hold},
     testing::fixtures,
 };
@@ -105,6 +105,38 @@ async fn the_tables_are_readable_as_they_are() {
 }
 
 #[tokio::test]
+async fn a_deleted_batch_leaves_nothing_in_any_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = connect(&config(&dir)).await.unwrap();
+    let mut record = fixtures::record_on("u1", now());
+    record.submit(now()).unwrap();
+    let hold = Hold { owner: OwnerId::generate(), lease: Duration::from_secs(30) };
+    let key = IdempotencyKey::new("key-1");
+    let created = store.create(&record, Some(&key), hold).await.unwrap();
+    let Created::New { lease: Some(lease), .. } = created else { panic!("{created:?}") };
+    record.fail(Failure::new(ErrorCode::Aborted, "enough"), now()).unwrap();
+    store.save(&lease, &record, Phase::Submitting, Duration::ZERO).await.unwrap();
+
+    let pool = SqlitePool::connect(&config(&dir).url).await.unwrap();
+    let tables = sqlx::query(
+        "SELECT tables.name FROM sqlite_schema AS tables, pragma_table_info(tables.name) AS columns
+         WHERE tables.type = 'table' AND columns.name = 'batch_id'",
+    );
+    let tables = tables.fetch_all(&pool).await.unwrap();
+    let rows = async || {
+        let mut rows = 0;
+        for table in &tables {
+            let count = format!("SELECT count(*) FROM {}", table.get::<String, _>("name"));
+            rows += sqlx::query(sqlx::AssertSqlSafe(count)).fetch_one(&pool).await.unwrap().get::<i64, _>(0);
+        }
+        rows
+    };
+    assert!(rows().await > 4, "one in each: {}", rows().await);
+    assert_eq!(store.prune(now() + Duration::from_hours(1), 10).await.unwrap(), 1);
+    assert_eq!(rows().await, 0);
+}
+
+#[tokio::test]
 async fn the_file_is_durable_and_shared() {
     let dir = tempfile::tempdir().unwrap();
     connect(&config(&dir)).await.unwrap();
@@ -120,8 +152,23 @@ async fn without_migrations_a_start_says_what_is_missing() {
     off.migrate = false;
     let error = connect(&off).await.err().unwrap();
     assert!(matches!(error, ConnectError::NotMigrated { .. }), "{error:?}");
+    assert!(error.to_string().contains("start any program of this version once"), "{error}");
     connect(&config(&dir)).await.unwrap();
     connect(&off).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_must_be_there_is_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut there = config(&dir);
+    there.create_file = false;
+    let error = connect(&there).await.err().unwrap();
+    assert!(matches!(&error, ConnectError::NoDatabase { .. }), "{error:?}");
+    let path = dir.path().join("backup.db");
+    assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    assert!(!path.exists());
+    connect(&config(&dir)).await.unwrap();
+    connect(&there).await.unwrap();
 }
 
 #[tokio::test]
