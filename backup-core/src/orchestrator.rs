@@ -50,7 +50,7 @@ pub struct Orchestrator {
 struct Inner {
     path: Arc<Path>,
     live: Arc<Live>,
-    inbox: mpsc::UnboundedSender<Held>,
+    inbox: mpsc::UnboundedSender<Box<Held>>,
     stop: CancellationToken,
     background: Mutex<Option<JoinHandle<()>>>,
 }
@@ -325,7 +325,7 @@ impl Orchestrator {
         Ok(())
     }
 
-    fn hand_over(&self, held: Held) {
+    fn hand_over(&self, held: Box<Held>) {
         self.inner.live.enter(&held.record);
         if let Err(mpsc::error::SendError(held)) = self.inner.inbox.send(held) {
             // Stopped already: the intent is committed, and is taken up when the lease expires.

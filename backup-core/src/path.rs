@@ -52,11 +52,11 @@ impl Path {
         Hold { owner: self.owner, lease: self.settings.lease }
     }
 
-    /// Takes a batch in hand. `since`: when the store was asked for the lease. `unsent`: its attempt was recorded with it.
-    pub(crate) fn take(&self, claimed: Claimed, since: Duration, unsent: bool, span: Span) -> Held {
+    /// Takes a batch in hand. Boxed, because it goes from hand to hand. `since`: when the store was asked for the lease. `unsent`: its attempt was recorded with it.
+    pub(crate) fn take(&self, claimed: Claimed, since: Duration, unsent: bool, span: Span) -> Box<Held> {
         let Claimed { lease, record } = claimed;
         let lease_state = self.leases.enter(&lease, since, record.cancel_requested);
-        Held {
+        Box::new(Held {
             record,
             percent: None,
             span,
@@ -68,7 +68,7 @@ impl Path {
             watching_since: None,
             abort_sent: false,
             tries: 0,
-        }
+        })
     }
 
     /// Takes back an attempt that was recorded and is certainly not sent: whoever comes next need not look for it.

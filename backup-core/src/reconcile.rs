@@ -50,7 +50,7 @@ pub(crate) fn span(record: &BackupRecord, request_id: Option<String>) -> Span {
 pub(crate) fn start(
     path: Arc<Path>,
     live: Arc<Live>,
-    arrivals: mpsc::UnboundedReceiver<Held>,
+    arrivals: mpsc::UnboundedReceiver<Box<Held>>,
     stop: CancellationToken,
 ) -> JoinHandle<()> {
     let (found, claimed) = mpsc::unbounded_channel();
@@ -90,7 +90,7 @@ async fn keep_leases(path: Arc<Path>) {
 async fn claim_open_work(
     path: Arc<Path>,
     live: Arc<Live>,
-    found: mpsc::UnboundedSender<Held>,
+    found: mpsc::UnboundedSender<Box<Held>>,
     interval: Duration,
     stop: CancellationToken,
 ) {
@@ -142,11 +142,11 @@ async fn claim_open_work(
 struct Round {
     path: Arc<Path>,
     live: Arc<Live>,
-    due: BTreeMap<(Duration, u64), Held>,
+    due: BTreeMap<(Duration, u64), Box<Held>>,
     /// Due, and waiting for their YBA instance to have room, in order.
     queued: HashMap<String, Queue>,
     sequence: u64,
-    steps: JoinSet<(Held, Next)>,
+    steps: JoinSet<(Box<Held>, Next)>,
     /// Every step under way.
     under_way: HashMap<tokio::task::Id, UnderWay>,
 }
@@ -154,7 +154,7 @@ struct Round {
 /// The due batches of one YBA instance, and how many of its steps are under way.
 #[derive(Default)]
 struct Queue {
-    waiting: VecDeque<Held>,
+    waiting: VecDeque<Box<Held>>,
     steps: usize,
 }
 
@@ -167,8 +167,8 @@ struct UnderWay {
 impl Round {
     async fn run(
         mut self,
-        mut arrivals: mpsc::UnboundedReceiver<Held>,
-        mut claimed: mpsc::UnboundedReceiver<Held>,
+        mut arrivals: mpsc::UnboundedReceiver<Box<Held>>,
+        mut claimed: mpsc::UnboundedReceiver<Box<Held>>,
         stop: CancellationToken,
     ) {
         let clock = Arc::clone(&self.path.clock);
@@ -189,7 +189,7 @@ impl Round {
         self.finish(arrivals, claimed).await;
     }
 
-    fn enter(&mut self, held: Held, after: Duration) {
+    fn enter(&mut self, held: Box<Held>, after: Duration) {
         self.sequence += 1;
         self.due.insert((self.path.clock.elapsed() + after, self.sequence), held);
     }
@@ -209,7 +209,7 @@ impl Round {
         }
     }
 
-    fn start_step(&mut self, held: Held) {
+    fn start_step(&mut self, held: Box<Held>) {
         let (path, live, span) = (Arc::clone(&self.path), Arc::clone(&self.live), held.span.clone());
         let under_way = UnderWay { lease: held.lease().clone(), instance: held.instance().to_owned() };
         self.queued.entry(under_way.instance.clone()).or_default().steps += 1;
@@ -217,7 +217,7 @@ impl Round {
         self.under_way.insert(task.id(), under_way);
     }
 
-    fn after_step(&mut self, step: Result<(tokio::task::Id, (Held, Next)), tokio::task::JoinError>) {
+    fn after_step(&mut self, step: Result<(tokio::task::Id, (Box<Held>, Next)), tokio::task::JoinError>) {
         let id = step.as_ref().map_or_else(tokio::task::JoinError::id, |(id, _)| *id);
         let Some(under_way) = self.under_way.remove(&id) else { return };
         match step {
@@ -254,8 +254,8 @@ impl Round {
     /// Finishes the steps under way, and gives everything else up.
     async fn finish(
         mut self,
-        mut arrivals: mpsc::UnboundedReceiver<Held>,
-        mut claimed: mpsc::UnboundedReceiver<Held>,
+        mut arrivals: mpsc::UnboundedReceiver<Box<Held>>,
+        mut claimed: mpsc::UnboundedReceiver<Box<Held>>,
     ) {
         let under_way = self.steps.len();
         if under_way > 0 {
@@ -276,7 +276,7 @@ impl Round {
                 }
             }
         }
-        let mut unsent: Vec<Held> = self.queued.drain().flat_map(|(_, queue)| queue.waiting).collect();
+        let mut unsent: Vec<Box<Held>> = self.queued.drain().flat_map(|(_, queue)| queue.waiting).collect();
         unsent.extend(std::mem::take(&mut self.due).into_values());
         unsent.extend(std::iter::from_fn(|| arrivals.try_recv().ok()));
         unsent.extend(std::iter::from_fn(|| claimed.try_recv().ok()));
@@ -298,11 +298,11 @@ impl Round {
 }
 
 /// Steps that follow each other at once are taken in one go.
-async fn advance(path: Arc<Path>, live: Arc<Live>, mut held: Held) -> (Held, Next) {
+async fn advance(path: Arc<Path>, live: Arc<Live>, mut held: Box<Held>) -> (Box<Held>, Next) {
     loop {
         let next = path.advance(&mut held).await;
         live.publish(&held);
-        if next != Next::Now {
+        if !matches!(next, Next::Now | Next::After(Duration::ZERO)) {
             return (held, next);
         }
     }

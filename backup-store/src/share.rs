@@ -1,6 +1,6 @@
 //! Lets work that waits share a statement and a commit.
 //!
-//! An item that arrives while nothing is under way goes at once and alone. Items that arrive while others are under way
+//! An item that arrives while nothing is under way goes at once and alone, in the task of its caller. Items that arrive while others are under way
 //! wait for them anyway, and then go together. So nothing is slower at low load, and at high load a flush of the disk serves
 //! many.
 
@@ -78,19 +78,44 @@ impl<I: Item, O: Send + 'static> Share<I, O> {
     ///
     /// A caller that goes away does not take its item back: it may be written.
     pub(crate) async fn ask(&self, item: I) -> Answer<O> {
-        let (sender, receiver) = oneshot::channel();
-        let starts = {
+        let receiver = {
             let mut state = self.inner.lock();
-            state.waiting.push((item, sender));
-            let starts = state.under_way < self.inner.groups;
-            state.under_way += usize::from(starts);
-            starts
+            if state.under_way < self.inner.groups {
+                state.under_way += 1;
+                Err(item)
+            } else {
+                let (sender, receiver) = oneshot::channel();
+                state.waiting.push((item, sender));
+                Ok(receiver)
+            }
         };
-        if starts {
-            tokio::spawn(Arc::clone(&self.inner).work());
+        // Without an answer the item's own case is to be looked at: what became of it is not known.
+        let unknown = Answer::Alone(Repeat::Possible);
+        match receiver {
+            Ok(receiver) => receiver.await.unwrap_or(unknown),
+            // Nothing is under way: it goes at once, in this very task.
+            Err(item) => {
+                let _turn = Turn(&self.inner);
+                (self.inner.run)(vec![item]).await.pop().unwrap_or(unknown)
+            }
         }
-        // Without an answer the group ended by a panic: what it wrote is not known.
-        receiver.await.unwrap_or(Answer::Alone(Repeat::Possible))
+    }
+}
+
+/// The turn of a caller that found nothing under way. When it ends, however it ends, those who came meanwhile go on in a task of
+/// their own.
+struct Turn<'a, I: Item, O: Send + 'static>(&'a Arc<Inner<I, O>>);
+
+impl<I: Item, O: Send + 'static> Drop for Turn<'_, I, O> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        // Without a runtime it is the end of the process, and nobody waits.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) if !state.waiting.is_empty() => {
+                runtime.spawn(Arc::clone(self.0).work());
+            }
+            _ => state.under_way -= 1,
+        }
     }
 }
 
@@ -217,9 +242,50 @@ mod tests {
 
     #[tokio::test]
     async fn a_group_that_panics_leaves_its_items_to_be_tried_alone() {
-        let share: Share<Number, u32> = Share::new(1, 10, |_| async { panic!("a bug") });
+        let gate = Arc::new(Notify::new());
+        let waits = Arc::clone(&gate);
+        let share = Arc::new(Share::new(1, 10, move |items: Vec<Number>| {
+            let waits = Arc::clone(&waits);
+            async move {
+                waits.notified().await;
+                assert!(items.len() == 1, "a bug");
+                vec![Answer::Done(items[0].0)]
+            }
+        }));
+        let ask = |number| {
+            let share: Arc<Share<Number, u32>> = Arc::clone(&share);
+            tokio::spawn(async move { share.ask(Number(number)).await })
+        };
+        let mut asked = Vec::new();
         for number in 0..3 {
-            assert!(matches!(share.ask(Number(number)).await, Answer::Alone(Repeat::Possible)));
+            asked.push(ask(number));
+            tokio::task::yield_now().await;
         }
+        let mut answers = Vec::new();
+        for asked in asked {
+            gate.notify_one();
+            answers.push(asked.await.unwrap());
+        }
+        assert!(matches!(
+            answers[..],
+            [Answer::Done(0), Answer::Alone(Repeat::Possible), Answer::Alone(Repeat::Possible)]
+        ));
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_lets_the_others_go_on() {
+        let (share, gate, groups) = gated(10);
+        let gone = tokio::spawn({
+            let share = Arc::clone(&share);
+            async move { share.ask(Number(1)).await }
+        });
+        tokio::task::yield_now().await;
+        let asked = ask_all(&share, &[2, 3]).await;
+        gone.abort();
+        for asked in asked {
+            gate.notify_one();
+            assert!(asked.await.unwrap() > 0);
+        }
+        assert_eq!(*groups.lock().unwrap(), [vec![2, 3]]);
     }
 }
