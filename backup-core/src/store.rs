@@ -37,7 +37,8 @@ use crate::{
 #[async_trait]
 #[cfg_attr(any(test, feature = "testing"), mockall::automock)]
 pub trait TrackingStore: Send + Sync + 'static {
-    /// Records a new batch in any phase, with its last attempt if it is in [`Phase::Submitting`].
+    /// Records a new batch: planned, waiting, about to be posted ([`Phase::Submitting`], with its attempt), or failed
+    /// before it was ever open. It has no task yet.
     ///
     /// The outcome says what is there now: [`Created::New`] with what was written (a batch whose slot is taken is
     /// written as [`Phase::Waiting`] instead of `Submitting`, without its attempt), or [`Created::Existing`] when the batch

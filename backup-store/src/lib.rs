@@ -33,6 +33,7 @@ mod share;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 mod step;
+mod write;
 
 use std::sync::Arc;
 

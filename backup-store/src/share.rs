@@ -47,8 +47,6 @@ pub(crate) struct Share<I, O> {
 
 struct Inner<I, O> {
     state: Mutex<State<I, O>>,
-    /// Groups under way at once.
-    groups: usize,
     /// Items in a group.
     most: usize,
     run: Run<I, O>,
@@ -56,22 +54,19 @@ struct Inner<I, O> {
 
 struct State<I, O> {
     waiting: Vec<(I, oneshot::Sender<Answer<O>>)>,
-    under_way: usize,
+    /// A group is, or a caller's own item.
+    is_under_way: bool,
 }
 
 impl<I: Item, O: Send + 'static> Share<I, O> {
     /// `run` answers its items in their order.
-    pub(crate) fn new<F>(
-        groups: usize,
-        most: usize,
-        run: impl Fn(Vec<I>) -> F + Send + Sync + 'static,
-    ) -> Self
+    pub(crate) fn new<F>(most: usize, run: impl Fn(Vec<I>) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Vec<Answer<O>>> + Send + 'static,
     {
-        let state = Mutex::new(State { waiting: Vec::new(), under_way: 0 });
+        let state = Mutex::new(State { waiting: Vec::new(), is_under_way: false });
         let run: Run<I, O> = Box::new(move |items| Box::pin(run(items)));
-        Self { inner: Arc::new(Inner { state, groups, most, run }) }
+        Self { inner: Arc::new(Inner { state, most, run }) }
     }
 
     /// Writes an item, with whoever waits too.
@@ -80,13 +75,13 @@ impl<I: Item, O: Send + 'static> Share<I, O> {
     pub(crate) async fn ask(&self, item: I) -> Answer<O> {
         let receiver = {
             let mut state = self.inner.lock();
-            if state.under_way < self.inner.groups {
-                state.under_way += 1;
-                Err(item)
-            } else {
+            if state.is_under_way {
                 let (sender, receiver) = oneshot::channel();
                 state.waiting.push((item, sender));
                 Ok(receiver)
+            } else {
+                state.is_under_way = true;
+                Err(item)
             }
         };
         // Without an answer the item's own case is to be looked at: what became of it is not known.
@@ -114,7 +109,7 @@ impl<I: Item, O: Send + 'static> Drop for Turn<'_, I, O> {
             Ok(runtime) if !state.waiting.is_empty() => {
                 runtime.spawn(Arc::clone(self.0).work());
             }
-            _ => state.under_way -= 1,
+            _ => state.is_under_way = false,
         }
     }
 }
@@ -138,7 +133,7 @@ impl<I: Item, O: Send + 'static> Inner<I, O> {
     fn next_group(&self) -> Option<Vec<(I, oneshot::Sender<Answer<O>>)>> {
         let mut state = self.lock();
         if state.waiting.is_empty() {
-            state.under_way -= 1;
+            state.is_under_way = false;
             return None;
         }
         let mut keys = HashSet::new();
@@ -162,7 +157,7 @@ struct Panics<'a, I: Item, O: Send + 'static>(&'a Inner<I, O>);
 impl<I: Item, O: Send + 'static> Drop for Panics<'_, I, O> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
-        state.under_way -= 1;
+        state.is_under_way = false;
         state.waiting.clear();
     }
 }
@@ -189,7 +184,7 @@ mod tests {
     fn gated(most: usize) -> (Arc<Share<Number, u32>>, Arc<Notify>, Groups) {
         let (gate, groups) = (Arc::new(Notify::new()), Arc::new(Mutex::new(Vec::new())));
         let (waits, notes) = (Arc::clone(&gate), Arc::clone(&groups));
-        let share = Share::new(1, most, move |items: Vec<Number>| {
+        let share = Share::new(most, move |items: Vec<Number>| {
             let (waits, notes) = (Arc::clone(&waits), Arc::clone(&notes));
             async move {
                 waits.notified().await;
@@ -244,7 +239,7 @@ mod tests {
     async fn a_group_that_panics_leaves_its_items_to_be_tried_alone() {
         let gate = Arc::new(Notify::new());
         let waits = Arc::clone(&gate);
-        let share = Arc::new(Share::new(1, 10, move |items: Vec<Number>| {
+        let share = Arc::new(Share::new(10, move |items: Vec<Number>| {
             let waits = Arc::clone(&waits);
             async move {
                 waits.notified().await;

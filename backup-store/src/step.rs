@@ -1,11 +1,13 @@
 //! What both engines write: new batches, and steps of batches under their leases.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use backup_core::{
-    BackupRecord, IdempotencyKey, Phase,
-    store::{Hold, Lease},
+    BackupRecord, BatchId, IdempotencyKey, Phase,
+    store::{Created, Hold, Lease, queued},
 };
+
+use crate::outcome::created;
 
 /// A batch that is to be there.
 #[derive(Clone, Copy)]
@@ -38,7 +40,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    #[cfg(feature = "sqlite")]
     pub(crate) const ALL: [Self; 4] = [Self::Enter, Self::Follow, Self::Complete, Self::Leave];
 
     pub(crate) fn of(from: Phase, record: &BackupRecord) -> Self {
@@ -55,13 +56,20 @@ impl Step<'_> {
     pub(crate) fn kind(&self) -> Kind {
         Kind::of(self.from, self.record)
     }
-
-    pub(crate) fn enters_slot(&self) -> bool {
-        self.record.phase.holds_slot() && !self.from.holds_slot()
-    }
 }
 
 /// A batch that failed before it was ever open, as it is created: ended by a step of its own, in the same transaction.
 pub(crate) fn before_it_failed(record: &BackupRecord) -> BackupRecord {
     BackupRecord { phase: Phase::Planned, ended_at: None, failure: None, ..record.clone() }
+}
+
+/// The batches that were written, each in the phase it was written in: as it was to be, or queued for its slot.
+pub(crate) fn written(new: &[New<'_>], phases: &HashMap<BatchId, String>) -> HashMap<BatchId, Created> {
+    let written = |new: &New<'_>| {
+        let phase = phases.get(&new.record.batch)?;
+        let is_queued = phase != new.record.phase.as_str();
+        let record = if is_queued { queued(new.record) } else { new.record.clone() };
+        Some((new.record.batch.clone(), created(record, new.hold, 1)))
+    };
+    new.iter().filter_map(written).collect()
 }

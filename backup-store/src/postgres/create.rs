@@ -3,10 +3,10 @@
 //! The tracker's row is written before the slot is taken, and the work's row after: whoever loses the race for the id
 //! takes no slot, and the work's row knows whether it has one.
 
-use std::{sync::LazyLock, time::Duration};
+use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
 use backup_core::{
-    Attempt, BackupId, BackupRecord, BatchId, Phase,
+    Attempt, BackupId, BatchId, Phase,
     store::{Created, queued},
 };
 use chrono::{DateTime, Utc};
@@ -22,7 +22,7 @@ use crate::{
     fields::{is_worked_on, note},
     outcome::created,
     replay::{Repeat, TryError},
-    step::{New, Step, before_it_failed},
+    step::{New, Step, before_it_failed, written},
 };
 
 /// Creates one batch, or finds what has its id or its key.
@@ -32,30 +32,17 @@ pub(super) async fn create(
     now: Option<DateTime<Utc>>,
     repeat: Repeat,
 ) -> Result<Created, TryError> {
-    let inserted = if new.record.is_done() {
+    let created = if new.record.is_done() {
         insert_failed(connection, new, now).await?
     } else {
-        insert_open(connection, new, now).await?
+        insert(connection, std::slice::from_ref(new), now).await?.remove(&new.record.batch)
     };
-    if let Some(record) = inserted {
-        return Ok(created(record, new.hold, 1));
+    if let Some(created) = created {
+        return Ok(created);
     }
     // The answer to who was faster needs a look of its own: the statement above saw the time before.
     let there = read::find_by_id_or_key(connection, &new.record.batch, new.key).await?;
     Ok(there.ok_or(TryError::Raced)?.answer(new.record, new.hold, repeat))
-}
-
-/// A batch as it was written, if its id and key were free.
-async fn insert_open(
-    connection: &mut PgConnection,
-    new: &New<'_>,
-    now: Option<DateTime<Utc>>,
-) -> Result<Option<BackupRecord>, TryError> {
-    let Some((_, phase)) = insert(connection, std::slice::from_ref(new), now).await?.pop() else {
-        return Ok(None);
-    };
-    let is_queued = phase != new.record.phase.as_str();
-    Ok(Some(if is_queued { queued(new.record) } else { new.record.clone() }))
 }
 
 /// A batch that failed before it was ever open: created and ended, in one transaction.
@@ -63,19 +50,17 @@ async fn insert_failed(
     connection: &mut PgConnection,
     new: &New<'_>,
     now: Option<DateTime<Utc>>,
-) -> Result<Option<BackupRecord>, TryError> {
+) -> Result<Option<Created>, TryError> {
     let open = before_it_failed(new.record);
     let mut transaction = connection.begin().await?;
-    let inserted = insert_open(&mut transaction, &New { record: &open, ..*new }, now).await?;
-    if let Created::New { lease: Some(lease), .. } = created(open, new.hold, 1)
-        && inserted.is_some()
-    {
-        let (from, retry_in) = (Phase::Planned, Duration::ZERO);
-        save::save(&mut transaction, &Step { lease: &lease, record: new.record, from, retry_in }, now)
-            .await?;
-    }
+    let mut inserted = insert(&mut transaction, &[New { record: &open, ..*new }], now).await?;
+    let Some(Created::New { lease: Some(lease), .. }) = inserted.remove(&new.record.batch) else {
+        return Ok(None);
+    };
+    let (from, retry_in) = (Phase::Planned, Duration::ZERO);
+    save::save(&mut transaction, &Step { lease: &lease, record: new.record, from, retry_in }, now).await?;
     transaction.commit().await?;
-    Ok(inserted.map(|_| new.record.clone()))
+    Ok(Some(created(new.record.clone(), new.hold, lease.epoch)))
 }
 
 columns! { New<'a>:
@@ -288,13 +273,19 @@ static CREATE: LazyLock<Statement> = LazyLock::new(|| {
     })
 });
 
-/// Writes those whose id and key are free, all of them open; answers each with the phase it was written in. The ids must differ.
+/// Writes those whose id and key are free, all of them open; answers with what was written. The ids must differ.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     new: &[New<'_>],
     now: Option<DateTime<Utc>>,
-) -> Result<Vec<(BatchId, String)>, TryError> {
+) -> Result<HashMap<BatchId, Created>, TryError> {
+    let mut new = new.to_vec();
+    new.sort_by(|one, other| one.record.batch.cmp(&other.record.batch));
     let queued_note = new.first().and_then(|new| note(&queued(new.record)));
-    let rows = bind(CREATE.of(new).fixed(now).fixed(queued_note)).fetch_all(connection).await?;
-    rows.iter().map(|row| Ok((row.try_get::<String, _>("batch_id")?.into(), row.try_get("phase")?))).collect()
+    let rows = bind(CREATE.of(&new).fixed(now).fixed(queued_note)).fetch_all(connection).await?;
+    let mut phases = HashMap::with_capacity(rows.len());
+    for row in rows {
+        phases.insert(row.try_get::<String, _>("batch_id")?.into(), row.try_get::<String, _>("phase")?);
+    }
+    Ok(written(&new, &phases))
 }

@@ -33,7 +33,7 @@ use std::{
     time::Duration,
 };
 
-use backup_core::{Clock, store::Created};
+use backup_core::Clock;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection, Row, postgres::types::PgInterval};
 
@@ -48,9 +48,8 @@ use crate::{
     config::StoreConfig,
     error::ConnectError,
     replay::{Replay, TryError, Verdict},
-    share::Share,
+    write::Writes,
 };
-use group::{Creation, Saves};
 
 /// How often the partitions of the coming months are looked after.
 const MAINTENANCE: Duration = Duration::from_hours(24);
@@ -60,8 +59,7 @@ pub(crate) const BUCKETS: i16 = 16;
 /// The tracking store on PostgreSQL and YugabyteDB.
 pub struct PostgresStore {
     access: Arc<Access>,
-    creates: Share<Creation, Created>,
-    saves: Saves,
+    writes: Writes,
     address: String,
 }
 
@@ -84,8 +82,8 @@ impl PostgresStore {
             .with_limit(plan.acquire_timeout + plan.answer_timeout);
         let pool = Pool::new(&config.pool, plan, nodes);
         let access = Arc::new(Access { pool, clock: config.clock.clone(), replay });
-        let (creates, saves) = (group::creates(&access), Saves::new(&access));
-        let store = Arc::new(Self { access, creates, saves, address });
+        let writes = group::writes(&access);
+        let store = Arc::new(Self { access, writes, address });
         if config.migrate {
             // Nothing depends on it: the default partition takes every row.
             note(store.maintain_on(&mut first).await);

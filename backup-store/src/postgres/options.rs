@@ -139,7 +139,7 @@ fn note_parameters(server: &Server, address: &str) {
 }
 
 /// Makes a session ready: every statement of ours reads and writes few rows by key, however small the tables were when
-/// it was planned, and is planned once. Settings that the server does not have are left alone.
+/// it was planned, and is planned once; one whose process froze in the middle of a transaction does not lock others out. Settings that the server does not have are left alone.
 pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query(
         "
@@ -150,6 +150,7 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::E
                 ('enable_hashjoin', 'off'),
                 ('enable_mergejoin', 'off'),
                 ('jit', 'off'),
+                ('idle_in_transaction_session_timeout', '10s'),
                 ('plan_cache_mode', 'force_generic_plan')
         ) AS wish (name, setting)
         WHERE current_setting(wish.name, true) IS NOT NULL

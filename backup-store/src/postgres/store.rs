@@ -14,12 +14,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
 use super::{
-    PostgresStore, claim, clean, create,
-    group::{Advance, Creation},
-    judge::judge,
-    lease, prune, read, reopen,
-    rows::read_only,
-    save,
+    PostgresStore, claim, clean, create, judge::judge, lease, prune, read, reopen, rows::read_only, save,
 };
 use crate::{
     fields::refusal_id,
@@ -40,7 +35,7 @@ impl TrackingStore for PostgresStore {
         let earlier = if record.is_done() {
             Repeat::No
         } else {
-            match self.creates.ask(Creation::new(&record, key, hold)).await {
+            match self.writes.create(&record, key, hold).await {
                 Answer::Done(created) => return Ok(created),
                 Answer::Alone(repeat) => repeat,
                 Answer::Unavailable(cause) => return Err(unavailable("create", cause)),
@@ -74,8 +69,7 @@ impl TrackingStore for PostgresStore {
         retry_in: Duration,
     ) -> Result<Saved, StoreError> {
         let record = clean::record(record);
-        let together = Advance::new(lease, &record, from, retry_in);
-        match self.saves.ask(together).await {
+        match self.writes.save(lease, &record, from, retry_in).await {
             Answer::Done(saved) => return Ok(saved),
             Answer::Alone(_) => {}
             Answer::Unavailable(cause) => return Err(unavailable("save", cause)),

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 
 use backup_core::{
-    Phase,
+    BatchId, Phase,
     store::{Created, queued},
 };
 use sqlx::{Row, SqliteConnection};
@@ -15,7 +15,7 @@ use crate::{
     fields::note,
     outcome::{Stored, created},
     replay::{Repeat, TryError},
-    step::{New, Step, before_it_failed},
+    step::{New, Step, before_it_failed, written},
 };
 
 /// Creates one batch, or finds what has its id or its key.
@@ -28,7 +28,7 @@ pub(super) async fn create(
     let created = if new.record.is_done() {
         insert_failed(connection, new, now).await?
     } else {
-        insert(connection, std::slice::from_ref(new), now).await?.remove(new.record.batch.as_str())
+        insert(connection, std::slice::from_ref(new), now).await?.remove(&new.record.batch)
     };
     if let Some(created) = created {
         return Ok(created);
@@ -45,7 +45,7 @@ async fn insert_failed(
 ) -> Result<Option<Created>, TryError> {
     let open = before_it_failed(new.record);
     let mut inserted = insert(connection, &[New { record: &open, ..*new }], now).await?;
-    let Some(Created::New { lease: Some(lease), .. }) = inserted.remove(new.record.batch.as_str()) else {
+    let Some(Created::New { lease: Some(lease), .. }) = inserted.remove(&new.record.batch) else {
         return Ok(None);
     };
     let (from, retry_in) = (Phase::Planned, std::time::Duration::ZERO);
@@ -73,7 +73,7 @@ pub(super) async fn insert(
     connection: &mut SqliteConnection,
     new: &[New<'_>],
     now: i64,
-) -> Result<HashMap<String, Created>, TryError> {
+) -> Result<HashMap<BatchId, Created>, TryError> {
     let queued_note = new.first().and_then(|new| note(&queued(new.record))).map(|note| note.to_string());
     let rows = sqlx::query(CREATE)
         .bind(input::of_new(new)?)
@@ -83,15 +83,9 @@ pub(super) async fn insert(
         .await?;
     let mut phases = HashMap::with_capacity(rows.len());
     for row in rows {
-        phases.insert(row.try_get::<String, _>("batch_id")?, row.try_get::<String, _>("phase")?);
+        phases.insert(row.try_get::<String, _>("batch_id")?.into(), row.try_get::<String, _>("phase")?);
     }
-    let written = |new: &New<'_>| {
-        let phase = phases.get(new.record.batch.as_str())?;
-        let is_queued = phase != new.record.phase.as_str();
-        let record = if is_queued { queued(new.record) } else { new.record.clone() };
-        Some((new.record.batch.to_string(), created(record, new.hold, 1)))
-    };
-    Ok(new.iter().filter_map(written).collect())
+    Ok(written(new, &phases))
 }
 
 /// The rows of batches that are new: without a row of work, and their keys are theirs.

@@ -33,9 +33,8 @@ use crate::{
     config::StoreConfig,
     error::ConnectError,
     replay::{Replay, TryError, Verdict},
-    share::Share,
+    write::Writes,
 };
-use group::{Write, Written};
 
 /// How long a writer waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -48,7 +47,7 @@ pub struct SqliteStore {
     reader: SqlitePool,
     clock: Arc<dyn Clock>,
     replay: Replay,
-    writes: Arc<Share<Write, Written>>,
+    writes: Arc<Writes>,
 }
 
 impl SqliteStore {

@@ -47,9 +47,15 @@ macro_rules! select_records {
                         ORDER BY attempt_number
                     )
                 ) AS attempts,
-                coalesce(work.task_id, tracker.task_id) AS task_id,
+                CASE
+                    WHEN work.phase IN ('SUBMITTING', 'RUNNING', 'SETTLING') THEN coalesce(work.task_id, tracker.task_id)
+                    ELSE tracker.task_id
+                END AS task_id,
                 tracker.backup_id,
-                coalesce(work.backup_response, tracker.backup_response) AS backup_response,
+                CASE
+                    WHEN work.phase IN ('SUBMITTING', 'RUNNING', 'SETTLING') THEN coalesce(work.backup_response, tracker.backup_response)
+                    ELSE tracker.backup_response
+                END AS backup_response,
                 tracker.error_code,
                 tracker.error_message,
                 tracker.error_advice,

@@ -12,13 +12,7 @@ use backup_core::{
 use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
 
-use super::{
-    SqliteStore, claim, create,
-    group::{Write, Written},
-    judge, prune, read, reopen,
-    rows::instant,
-    save,
-};
+use super::{SqliteStore, claim, create, judge, prune, read, reopen, rows::instant, save};
 use crate::{
     fields::refusal_id,
     replay::{Repeat, TryError},
@@ -37,11 +31,10 @@ impl TrackingStore for SqliteStore {
         let earlier = if record.is_done() {
             Repeat::No
         } else {
-            let write = Write::Create { record: record.clone(), key: key.cloned(), hold };
-            match self.writes.ask(write).await {
-                Answer::Done(Written::Created(created)) => return Ok(*created),
+            match self.writes.create(record, key, hold).await {
+                Answer::Done(created) => return Ok(created),
                 Answer::Alone(repeat) => repeat,
-                Answer::Done(Written::Saved(_)) | Answer::Unavailable(_) => Repeat::Possible,
+                Answer::Unavailable(_) => Repeat::Possible,
             }
         };
         let new = &New { record, key, hold };
@@ -73,8 +66,7 @@ impl TrackingStore for SqliteStore {
         from: Phase,
         retry_in: Duration,
     ) -> Result<Saved, StoreError> {
-        let write = Write::Save { lease: lease.clone(), record: record.clone(), from, retry_in };
-        if let Answer::Done(Written::Saved(saved)) = self.writes.ask(write).await {
+        if let Answer::Done(saved) = self.writes.save(lease, record, from, retry_in).await {
             return Ok(saved);
         }
         let step = &Step { lease, record, from, retry_in };

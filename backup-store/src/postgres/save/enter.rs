@@ -22,7 +22,7 @@ columns! { &'a Step<'a>:
     owner uuid = |step| step.lease.owner.as_uuid(),
     epoch bigint = |step| step.lease.epoch,
     from_phase text = |step| step.from.as_str(),
-    enters_slot boolean = |step| step.enters_slot(),
+    enters_slot boolean = |step| step.record.phase.holds_slot() && !step.from.holds_slot(),
     phase text = |step| step.record.phase.as_str(),
     phase_since timestamptz = |step| step.record.phase_since,
     waiting_since timestamptz = |step| step.record.waiting_since,
@@ -54,16 +54,16 @@ static ENTER: LazyLock<Statement> = LazyLock::new(|| {
                 SELECT {names}
                 FROM {input}
             ),
-            entering AS (
+            locked AS (
                 SELECT
                     work.batch_id,
-                    work.slot
-                FROM backup_work AS work
-                JOIN input ON input.batch_id = work.batch_id
-                WHERE input.enters_slot
-                    AND input.owner = work.owner
-                    AND input.epoch = work.epoch
-                    AND input.from_phase = work.phase
+                    work.slot,
+                    input.enters_slot
+                FROM input
+                JOIN backup_work AS work ON work.batch_id = input.batch_id
+                WHERE work.owner = input.owner
+                    AND work.epoch = input.epoch
+                    AND work.phase = input.from_phase
                 FOR UPDATE OF work
             ),
             slotted AS (
@@ -72,10 +72,11 @@ static ENTER: LazyLock<Statement> = LazyLock::new(|| {
                     batch_id
                 )
                 SELECT
-                    entering.slot,
-                    entering.batch_id
-                FROM entering
-                ORDER BY entering.slot
+                    locked.slot,
+                    locked.batch_id
+                FROM locked
+                WHERE locked.enters_slot
+                ORDER BY locked.slot
                 ON CONFLICT (slot) DO NOTHING
                 RETURNING batch_id
             ),
@@ -96,6 +97,7 @@ static ENTER: LazyLock<Statement> = LazyLock::new(|| {
                     AND work.owner = input.owner
                     AND work.epoch = input.epoch
                     AND work.phase = input.from_phase
+                    AND input.batch_id IN (SELECT locked.batch_id FROM locked)
                     AND (
                         NOT input.enters_slot
                         OR input.batch_id IN (SELECT slotted.batch_id FROM slotted)

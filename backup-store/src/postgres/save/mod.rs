@@ -10,7 +10,7 @@ mod leave;
 
 use std::collections::HashSet;
 
-use backup_core::store::Saved;
+use backup_core::{BatchId, store::Saved};
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
@@ -50,7 +50,7 @@ pub(super) async fn update(
     kind: Kind,
     steps: &[Step<'_>],
     now: Option<DateTime<Utc>>,
-) -> Result<HashSet<String>, TryError> {
+) -> Result<HashSet<BatchId>, TryError> {
     let mut steps: Vec<&Step<'_>> = steps.iter().collect();
     steps.sort_by(|one, other| one.lease.batch.as_str().cmp(other.lease.batch.as_str()));
     let saved = match kind {
@@ -68,6 +68,6 @@ fn dates(steps: &[&Step<'_>]) -> (Option<NaiveDate>, Option<NaiveDate>) {
     (dates().min(), dates().max())
 }
 
-fn batch(row: &PgRow) -> Result<String, sqlx::Error> {
-    row.try_get("batch_id")
+fn batch(row: &PgRow) -> Result<BatchId, sqlx::Error> {
+    Ok(row.try_get::<String, _>("batch_id")?.into())
 }

@@ -34,7 +34,7 @@ pub(super) const ENTER: &str = concat!(
     FROM ",
     fenced!(),
     "
-    WHERE input.value ->> 'enters_slot'
+    WHERE true
     ON CONFLICT (slot) DO NOTHING;
 
     UPDATE batch_db_schedule_event_tracker AS tracker
