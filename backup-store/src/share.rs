@@ -1,8 +1,8 @@
 //! Lets work that waits share a statement and a commit.
 //!
-//! An item that arrives while nothing is under way goes at once and alone, in the task of its caller. Items that arrive while others are under way
-//! wait for them anyway, and then go together. So nothing is slower at low load, and at high load a flush of the disk serves
-//! many.
+//! An item that arrives while nothing is under way goes at once and alone, in the task of its caller. Items that arrive while
+//! others are under way wait for them anyway, and then go together. So nothing is slower at low load, and at high load a flush
+//! of the disk serves many.
 
 use std::{
     collections::HashSet,

@@ -1,7 +1,7 @@
 //! The store on PostgreSQL and YugabyteDB: for any number of replicas.
 //!
 //! Each method is one statement in autocommit, so one round trip; what belongs together is written by CTEs of that one
-//! statement. There is no advisory lock, no notification and no server-side code: uniqueness is a primary key of a plain
+//! statement, for one batch or for all that wait (`group.rs`). Only a batch that fails before it is open takes two, in a transaction. There is no advisory lock, no notification and no server-side code: uniqueness is a primary key of a plain
 //! table, ownership is an epoch that every write compares, and time is the database's.
 //!
 //! No CTE says `MATERIALIZED`: YugabyteDB 2024.2, built on PostgreSQL 11, does not know the word, and every newer version
