@@ -129,7 +129,7 @@ impl OrchestratorBuilder {
         self
     }
 
-    /// Where the time comes from; the machine's clock otherwise.
+    /// Where the time comes from; otherwise the store's clock, or the machine's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
@@ -154,11 +154,12 @@ impl OrchestratorBuilder {
             self.resolver.expect("an orchestrator needs a resolver"),
             self.store.expect("an orchestrator needs a store"),
         );
+        let clock = self.clock.or_else(|| store.clock()).unwrap_or_else(|| Arc::new(SystemClock::new()));
         let path = Arc::new(Path {
             resolver,
             store,
             strategies: self.strategies,
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::new())),
+            clock,
             settings: self.settings,
             owner: OwnerId::generate(),
             leases: LeaseBook::default(),

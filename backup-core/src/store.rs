@@ -5,12 +5,13 @@
     expect(clippy::ref_option_ref, reason = "in the mock that mockall generates")
 )]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{
+    clock::Clock,
     failure::{ErrorCode, Failure},
     ids::{BatchId, IdempotencyKey, OwnerId},
     record::BackupRecord,
@@ -113,6 +114,12 @@ pub trait TrackingStore: Send + Sync + 'static {
     /// An open batch stays, however old it is. What is deleted is forgotten: its id is unknown, and its idempotency key
     /// creates a batch as if it had never been used. Any number may delete at once, each what the others do not.
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError>;
+
+    /// The clock that the processes of this store share, if it has one: deadlines and the instants of records are measured by
+    /// it, so that replicas need not agree on the time. `None`: each process by its machine's.
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        None
+    }
 
     /// Whether the store can be reached and written.
     async fn check(&self) -> Result<(), StoreError>;

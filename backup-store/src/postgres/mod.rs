@@ -9,6 +9,7 @@
 
 mod claim;
 mod clean;
+mod clock;
 mod connect;
 mod create;
 mod group;
@@ -39,6 +40,7 @@ use sqlx::{Connection, PgConnection, Row, postgres::types::PgInterval};
 
 pub use self::{claim::ANY as CLAIM, prune::PRUNE};
 use self::{
+    clock::DatabaseClock,
     judge::judge,
     nodes::Nodes,
     pool::{Lane, Pool},
@@ -60,6 +62,8 @@ pub(crate) const BUCKETS: i16 = 16;
 pub struct PostgresStore {
     access: Arc<Access>,
     writes: Writes,
+    /// What the instants of records are measured by.
+    clock: Arc<dyn Clock>,
     address: String,
 }
 
@@ -83,7 +87,14 @@ impl PostgresStore {
         let pool = Pool::new(&config.pool, plan, nodes);
         let access = Arc::new(Access { pool, clock: config.clock.clone(), replay });
         let writes = group::writes(&access);
-        let store = Arc::new(Self { access, writes, address });
+        let database_clock = Arc::new(DatabaseClock::of_this_machine());
+        database_clock
+            .set(&mut first, &address)
+            .await
+            .map_err(|error| refused(&address, "a look at its clock", error))?;
+        let clock = config.clock.clone().unwrap_or_else(|| Arc::clone(&database_clock) as _);
+        let store = Arc::new(Self { access, writes, clock, address });
+        tokio::spawn(keep_time(Arc::downgrade(&store), database_clock));
         if config.migrate {
             // Nothing depends on it: the default partition takes every row.
             note(store.maintain_on(&mut first).await);
@@ -163,6 +174,22 @@ async fn maintain_daily(store: Weak<PostgresStore>) {
         tokio::time::sleep(MAINTENANCE).await;
         let Some(store) = store.upgrade() else { return };
         note(store.maintain().await);
+    }
+}
+
+async fn keep_time(store: Weak<PostgresStore>, clock: Arc<DatabaseClock>) {
+    loop {
+        tokio::time::sleep(clock::INTERVAL).await;
+        let Some(store) = store.upgrade() else { return };
+        let asked = async {
+            let mut connection = store.access.acquire("clock").await?;
+            let asked = clock.set(&mut connection, &store.address).await.map_err(TryError::Database);
+            store.access.hand_back(connection, asked)
+        };
+        // Away for now: the difference that was last seen still holds.
+        if let Err(error) = asked.await {
+            tracing::debug!(?error, "the database was not asked for its time");
+        }
     }
 }
 

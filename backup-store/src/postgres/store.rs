@@ -1,11 +1,11 @@
 //! The trait: each method one statement on one connection, repeated where that may help. Creations and steps that wait
 //! for others under way share theirs (`group.rs`).
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use backup_core::{
-    BackupRecord, BatchId, IdempotencyKey, Phase, TrackingStore,
+    BackupRecord, BatchId, Clock, IdempotencyKey, Phase, TrackingStore,
     store::{
         BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved, StoreError,
     },
@@ -159,6 +159,10 @@ impl TrackingStore for PostgresStore {
             self.access.hand_back(connection, deleted)
         };
         self.access.replay.run("prune", judge, attempt).await
+    }
+
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        Some(Arc::clone(&self.clock))
     }
 
     async fn check(&self) -> Result<(), StoreError> {
