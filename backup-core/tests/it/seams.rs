@@ -20,6 +20,7 @@ fn now<T: Send + 'static>(answer: T) -> Pin<Box<dyn Future<Output = T> + Send>> 
 
 fn quiet_store() -> MockTrackingStore {
     let mut store = MockTrackingStore::new();
+    store.expect_clock().return_const(None);
     store.expect_claim().returning(|_| now(Ok(Vec::new())));
     store
 }
