@@ -1,0 +1,116 @@
+//! The fault matrix: every story of a backup, with everything that can go wrong at each of its steps, on every store.
+//!
+//! Nothing is listed by hand. Each story is first played without trouble, which tells its steps and its calls to YBA
+//! ([`case::Outline`]); the cases are the product of these with the moments and the faults there are ([`case::cases`]). A case is
+//! played on real parts (store, strategies over HTTP, orchestrators) by a manual clock, which moves only while no call is
+//! under way, and then judged from every side ([`verdict`]).
+
+mod case;
+mod lane;
+mod play;
+mod process;
+mod story;
+mod tables;
+mod verdict;
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, OnceLock},
+    thread,
+    time::Instant,
+};
+
+use tokio::runtime;
+
+use self::{
+    case::{Case, Outline, Trouble, cases},
+    lane::{Engine, Lane},
+    play::play,
+    story::Story,
+};
+
+/// One runtime turns a lane: its order of events is the same every time.
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(work)
+}
+
+/// The stories as they go without trouble.
+fn outlines() -> &'static [Outline] {
+    static OUTLINES: OnceLock<Vec<Outline>> = OnceLock::new();
+    OUTLINES.get_or_init(|| {
+        block_on(async {
+            let mut outlines = Vec::new();
+            for story in Story::ALL {
+                let lane = Lane::open(Engine::Memory).await;
+                lane.yba.record_requests(true);
+                let case = Case { engine: Engine::Memory, story, trouble: Trouble::None };
+                let steps = play(&lane, &case).await.unwrap_or_else(|error| panic!("{case}: {error}"));
+                let mut calls: Vec<_> = lane.yba.requests().iter().map(|request| request.endpoint).collect();
+                calls.sort_unstable();
+                calls.dedup();
+                outlines.push(Outline { story, steps, calls });
+            }
+            outlines
+        })
+    })
+}
+
+/// Plays every case of an engine, and names those that break a promise.
+///
+/// `MATRIX=all` plays every step of every story, also those that an earlier story has; any other value plays, of all of
+/// them, the cases whose name contains it.
+fn matrix_on(engine: Engine) {
+    /// Lanes side by side: one waits for its database while the other works.
+    const LANES: usize = 2;
+    let began = Instant::now();
+    let wanted = std::env::var_os("MATRIX").and_then(|text| text.into_string().ok());
+    let mut cases = cases(engine, outlines(), wanted.is_some());
+    if let Some(wanted) = wanted.filter(|wanted| wanted != "all") {
+        cases.retain(|case| case.to_string().contains(&wanted));
+    }
+    let number = cases.len();
+    let (cases, broken) = (Mutex::new(VecDeque::from(cases)), Mutex::new(Vec::new()));
+    thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(|| block_on(play_all(engine, &cases, &broken)));
+        }
+    });
+    println!("{engine}: {number} cases in {:.1} s", began.elapsed().as_secs_f64());
+    let broken = broken.into_inner().unwrap();
+    assert!(broken.is_empty(), "{} of {number} cases:\n\n{}", broken.len(), broken.join("\n\n"));
+}
+
+/// Plays cases until none is left. What a broken case leaves behind stays in its lane.
+async fn play_all(engine: Engine, cases: &Mutex<VecDeque<Case>>, broken: &Mutex<Vec<String>>) {
+    let next = || cases.lock().unwrap().pop_front();
+    let mut lane = Lane::open(engine).await;
+    while let Some(case) = next() {
+        if let Err(what) = play(&lane, &case).await {
+            broken.lock().unwrap().push(format!("{case}\n  {what}"));
+            lane = Lane::open(engine).await;
+        }
+    }
+}
+
+#[test]
+fn nothing_loses_or_doubles_a_backup_in_memory() {
+    matrix_on(Engine::Memory);
+}
+
+#[test]
+#[cfg(feature = "sqlite")]
+fn nothing_loses_or_doubles_a_backup_on_sqlite() {
+    matrix_on(Engine::Sqlite);
+}
+
+#[test]
+#[cfg(feature = "postgres")]
+fn nothing_loses_or_doubles_a_backup_on_postgres() {
+    if pg_harness::Server::shared().is_none() {
+        return pg_harness::skip(
+            "matrix::nothing_loses_or_doubles_a_backup_on_postgres",
+            pg_harness::NOT_FOUND,
+        );
+    }
+    matrix_on(Engine::Postgres);
+}

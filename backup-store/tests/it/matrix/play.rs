@@ -1,0 +1,276 @@
+//! Plays one case: callers ask until they are answered, replicas work, time passes, and something goes wrong.
+
+use std::{sync::Arc, time::Duration};
+
+use backup_core::{
+    BackupRecord, BackupRequest, BatchId, Clock, Error, FixedTargets, Orchestrator, Phase,
+    testing::ManualClock,
+};
+use tokio::{sync::watch, task::JoinHandle};
+use yba_client::{UniverseId, simulator::Endpoint};
+
+use super::{
+    case::{Case, Trouble},
+    lane::Lane,
+    process::{Moment, Process, Step},
+    story::Story,
+    verdict,
+};
+
+/// More wake-ups than any story has.
+const WAKE_UPS: usize = 5_000;
+
+pub(super) struct Play<'a> {
+    pub(super) lane: &'a Lane,
+    pub(super) case: &'a Case,
+    pub(super) universe: UniverseId,
+    pub(super) batches: Vec<BatchId>,
+    /// The first POST to YBA is this one of the lane.
+    posts_before: u64,
+    targets: FixedTargets,
+    processes: Vec<Process>,
+    replicas: Vec<Orchestrator>,
+    /// The first process died or was stopped, and is followed by another.
+    is_followed: bool,
+    /// The replica that was shut down.
+    shut_down: Option<usize>,
+    /// Where callers are led.
+    front: watch::Sender<Option<Orchestrator>>,
+    calls: Vec<JoinHandle<Result<Option<BatchId>, Error>>>,
+    /// The story's own turn of events has come.
+    has_turned: bool,
+}
+
+/// Plays a case to its end. What it answers is every step that the first replica took.
+pub(super) async fn play(lane: &Lane, case: &Case) -> Result<Vec<String>, String> {
+    let universe = lane.yba.add_universe("a universe of its own");
+    case.story.begin(&lane.yba, &universe).await;
+    if let Trouble::Fault { endpoint, fault, times } = &case.trouble {
+        lane.yba.script(*endpoint, fault.script(*times));
+    }
+    let target = case.story.target(&lane.yba, &universe);
+    let mut play = Play {
+        lane,
+        case,
+        universe,
+        batches: Vec::new(),
+        posts_before: lane.yba.count(Endpoint::CreateBackup),
+        targets: FixedTargets::new([target], []).expect("one target"),
+        processes: Vec::new(),
+        replicas: Vec::new(),
+        is_followed: false,
+        shut_down: None,
+        front: watch::Sender::new(None),
+        calls: Vec::new(),
+        has_turned: false,
+    };
+    let end = play.to_the_end().await;
+    for replica in &play.replicas {
+        replica.kill();
+    }
+    lane.yba.clear_scripts();
+    end?;
+    if let Some((step, _)) = play.strike()
+        && !play.processes[0].has_struck()
+    {
+        return Err(format!("the step {step} was never taken: {:?}", play.processes[0].taken()));
+    }
+    verdict::judge(&play).await?;
+    Ok(play.processes[0].taken())
+}
+
+impl Play<'_> {
+    pub(super) fn strike(&self) -> Option<(&Step, Moment)> {
+        match &self.case.trouble {
+            Trouble::Strike { step, moment } => Some((step, *moment)),
+            _ => None,
+        }
+    }
+
+    async fn to_the_end(&mut self) -> Result<(), String> {
+        self.start_replica(self.strike().map(|(step, moment)| (step.clone(), moment)));
+        for nth in 0..self.case.story.batches() {
+            let key = format!("{}-{nth}", self.universe);
+            self.ask(BackupRequest::new("db1", "20250325").with_idempotency_key(key));
+        }
+        for _ in 0..WAKE_UPS {
+            self.lane.quiet().await;
+            self.hear().await?;
+            if self.replace_the_struck().await || self.turn().await {
+                continue;
+            }
+            let over = self.is_over().await;
+            if over && self.is_calm() {
+                return Ok(());
+            }
+            if !self.lane.pass() {
+                return Err(format!("nobody waits for anything, and it is not over: {}", self.state().await));
+            }
+        }
+        Err(format!("it does not end: {}", self.state().await))
+    }
+
+    fn start_replica(&mut self, trap: Option<(Step, Moment)>) {
+        let process = Process::new(self.lane.activity.clone(), trap);
+        let replica = self.lane.replica(self.replicas.len(), &process, self.targets.clone());
+        self.front.send_replace(Some(replica.clone()));
+        self.processes.push(process);
+        self.replicas.push(replica);
+    }
+
+    /// A caller asks until there is an answer, of whichever replica.
+    fn ask(&mut self, request: BackupRequest) {
+        self.call(move |replica| {
+            let request = request.clone();
+            async move { Ok(Some(replica.submit(request).await?.batch)) }
+        });
+    }
+
+    fn call<F>(&mut self, once: impl Fn(Orchestrator) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<Option<BatchId>, Error>> + Send + 'static,
+    {
+        let front = self.front.subscribe();
+        let clock = Arc::clone(&self.lane.clock);
+        self.calls.push(tokio::spawn(until_answered(front, clock, once)));
+    }
+
+    /// Takes in what callers were answered.
+    async fn hear(&mut self) -> Result<(), String> {
+        for call in std::mem::take(&mut self.calls) {
+            if call.is_finished() {
+                let answer = call.await.map_err(|panic| format!("a call panicked: {panic}"))?;
+                let batch = answer.map_err(|error| format!("a caller was answered: {error}"))?;
+                self.batches.extend(batch.filter(|batch| !self.batches.contains(batch)));
+            } else {
+                self.calls.push(call);
+            }
+        }
+        Ok(())
+    }
+
+    /// A process that died or was stopped is followed by another; a stopped one goes on when that one has taken the same
+    /// step, or has nothing left to do.
+    async fn replace_the_struck(&mut self) -> bool {
+        let Some((step, moment)) = self.strike().map(|(step, moment)| (step.name.clone(), moment)) else {
+            return false;
+        };
+        if !moment.ends_the_process() || !self.processes[0].is_stopped() {
+            return false;
+        }
+        if !self.is_followed {
+            self.is_followed = true;
+            if moment.is_death() {
+                self.replicas[0].kill();
+            }
+            if self.processes.len() == 1 {
+                self.start_replica(None);
+            }
+            return true;
+        }
+        let followed = self.processes[1..].iter().any(|other| other.has_taken(&step)) || self.is_over().await;
+        if moment.is_death() || !followed {
+            return false;
+        }
+        self.processes[0].go_on();
+        true
+    }
+
+    /// What the story has happen in the middle.
+    async fn turn(&mut self) -> bool {
+        let (story, lane) = (self.case.story, self.lane);
+        if self.has_turned || !self.is_time_to_turn().await {
+            return false;
+        }
+        self.has_turned = true;
+        match story {
+            Story::Busy => lane.yba.unlock_universe(&self.universe),
+            Story::Restart => lane.yba.restart(),
+            Story::RunAgain => {
+                let batch = self.batches[0].to_string();
+                self.ask(BackupRequest::new("db1", "20250325").with_batch(batch));
+            }
+            Story::Cancel => {
+                let batch = self.batches[0].clone();
+                self.call(move |replica| {
+                    let batch = batch.clone();
+                    async move { replica.cancel(&batch).await.map(|_| None) }
+                });
+            }
+            Story::HandOver => {
+                let last = self.replicas.len() - 1;
+                let leaving = self.replicas[last].clone();
+                // It need not come to its end: the process may die in it.
+                tokio::spawn(async move { leaving.shutdown().await });
+                lane.quiet().await;
+                self.shut_down = Some(last);
+                self.start_replica(None);
+            }
+            _ => {}
+        }
+        true
+    }
+
+    async fn is_time_to_turn(&self) -> bool {
+        let is_in = async |wanted: fn(&BackupRecord) -> bool| match self.batches.first() {
+            Some(batch) => wanted(&self.lane.record(batch).await),
+            None => false,
+        };
+        match self.case.story {
+            Story::Busy => self.lane.yba.count(Endpoint::CreateBackup) > self.posts_before,
+            Story::Restart => self.lane.yba.backups_started(&self.universe) > 0,
+            Story::RunAgain => is_in(BackupRecord::is_done).await,
+            Story::Cancel | Story::HandOver => is_in(|record| record.phase == Phase::Running).await,
+            _ => false,
+        }
+    }
+
+    /// Everybody was answered, the story took its turn, and every batch has ended.
+    async fn is_over(&self) -> bool {
+        if !self.calls.is_empty() || self.batches.len() < self.case.story.batches() {
+            return false;
+        }
+        for batch in &self.batches {
+            if !self.lane.record(batch).await.is_done() {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// No replica that is alive has anything left to do.
+    fn is_calm(&self) -> bool {
+        let is_left = |nth: usize| self.processes[nth].is_stopped() || self.shut_down == Some(nth);
+        (0..self.replicas.len()).all(|nth| is_left(nth) || self.replicas[nth].in_flight() == 0)
+    }
+
+    async fn state(&self) -> String {
+        let mut records = Vec::new();
+        for batch in &self.batches {
+            records.push(self.lane.record(batch).await);
+        }
+        let taken: Vec<Vec<String>> = self.processes.iter().map(Process::taken).collect();
+        format!("{} calls without an answer, {records:#?}, steps {taken:?}", self.calls.len())
+    }
+}
+
+/// Asks the replica that is in front; again when it is out of reach, and another one when there is one.
+async fn until_answered<F>(
+    mut front: watch::Receiver<Option<Orchestrator>>,
+    clock: Arc<ManualClock>,
+    once: impl Fn(Orchestrator) -> F,
+) -> Result<Option<BatchId>, Error>
+where
+    F: Future<Output = Result<Option<BatchId>, Error>>,
+{
+    loop {
+        let replica = front.borrow_and_update().clone().expect("a replica was started");
+        tokio::select! {
+            answer = once(replica) => match answer {
+                Err(Error::Store(_)) => clock.sleep(Duration::from_secs(1)).await,
+                answer => return answer,
+            },
+            _ = front.changed() => {}
+        }
+    }
+}

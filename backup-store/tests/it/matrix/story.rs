@@ -1,0 +1,128 @@
+//! The ways a backup can go when nothing goes wrong on our side. Together they take every step of the protocol.
+
+use std::{fmt, time::Duration};
+
+use backup_core::{BackupTarget, TrackerStatus, strategy};
+use yba_client::{
+    BackupState, UniverseId,
+    simulator::{Endpoint, Fault, Simulator},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Story {
+    /// A full backup.
+    Full,
+    /// An increment on a full backup.
+    Increment,
+    /// Another operation holds the universe at first.
+    Busy,
+    /// The POST was carried out, and its answer is lost.
+    LostAnswer,
+    /// The POST never arrives.
+    LostRequest,
+    /// YBA restarts in the middle, and resumes the task.
+    Restart,
+    /// The backup fails.
+    Failure,
+    /// It fails, is run again, and succeeds.
+    RunAgain,
+    /// Somebody cancels it.
+    Cancel,
+    /// The replica is shut down in the middle, and another one started.
+    HandOver,
+    /// Two batches of one universe.
+    Queue,
+}
+
+impl Story {
+    pub(super) const ALL: [Self; 11] = [
+        Self::Full,
+        Self::Increment,
+        Self::Busy,
+        Self::LostAnswer,
+        Self::LostRequest,
+        Self::Restart,
+        Self::Failure,
+        Self::RunAgain,
+        Self::Cancel,
+        Self::HandOver,
+        Self::Queue,
+    ];
+
+    /// Prepares YBA. The increment's base is taken past us.
+    pub(super) async fn begin(self, yba: &Simulator, universe: &UniverseId) {
+        match self {
+            Self::Full | Self::HandOver | Self::Queue | Self::Restart => {}
+            Self::Increment => {
+                let order = yba_client::CreateBackup::full(
+                    universe.clone(),
+                    yba.storage_config(),
+                    yba_client::TableType::Ysql,
+                );
+                let accepted = yba.client().backups().create(&order, &yba_client::RequestId::new()).await;
+                yba.finish_task(&accepted.expect("a base").task, yba_client::simulator::Outcome::Success);
+                assert!(yba.backups().iter().any(|row| row.state == BackupState::Completed));
+            }
+            Self::Busy => {
+                yba.lock_universe(universe, "SoftwareUpgrade");
+            }
+            Self::LostAnswer => yba.script(Endpoint::CreateBackup, Fault::DropAfterAcceptance),
+            Self::LostRequest => yba.script(Endpoint::CreateBackup, Fault::DropBeforeAcceptance),
+            Self::Failure | Self::RunAgain => {
+                yba.fail_next_backup(universe, "S3 upload failed: access denied")
+            }
+            Self::Cancel => yba.hang_next_backup(universe),
+        }
+    }
+
+    pub(super) fn target(self, yba: &Simulator, universe: &UniverseId) -> BackupTarget {
+        let mut target = BackupTarget::new("db1", "yba", universe.as_str(), yba.storage_config().as_str());
+        target.deadline = Duration::from_mins(15);
+        match self {
+            Self::Increment => target.with_strategy(strategy::INCREMENTAL),
+            _ => target,
+        }
+    }
+
+    /// How many batches are asked for at the beginning.
+    pub(super) fn batches(self) -> usize {
+        if self == Self::Queue { 2 } else { 1 }
+    }
+
+    /// Backups that YBA starts in all, without the base of an increment.
+    pub(super) fn backups(self) -> usize {
+        if matches!(self, Self::RunAgain | Self::Queue) { 2 } else { 1 }
+    }
+
+    /// How each batch ends.
+    pub(super) fn end(self) -> TrackerStatus {
+        if matches!(self, Self::Failure | Self::Cancel) {
+            TrackerStatus::Failed
+        } else {
+            TrackerStatus::Success
+        }
+    }
+
+    /// Exceptions that each batch leaves.
+    pub(super) fn exceptions(self) -> usize {
+        usize::from(matches!(self, Self::Failure | Self::RunAgain | Self::Cancel))
+    }
+}
+
+impl fmt::Display for Story {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Full => "a full backup",
+            Self::Increment => "an increment",
+            Self::Busy => "a busy universe",
+            Self::LostAnswer => "a lost answer",
+            Self::LostRequest => "a lost request",
+            Self::Restart => "a restart of YBA",
+            Self::Failure => "a failure",
+            Self::RunAgain => "a second run",
+            Self::Cancel => "a cancellation",
+            Self::HandOver => "a hand-over",
+            Self::Queue => "two batches of one universe",
+        })
+    }
+}
