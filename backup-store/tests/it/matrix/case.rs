@@ -131,7 +131,7 @@ pub(super) fn cases(engine: Engine, outlines: &[Outline], whole: bool) -> Vec<Ca
                 continue;
             }
             for moment in Moment::ALL {
-                if moment.ends_the_process() || !step.is_at_yba() {
+                if moment.befalls(&step) {
                     add(Trouble::Strike { step: step.clone(), moment });
                 }
             }

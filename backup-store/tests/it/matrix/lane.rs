@@ -1,6 +1,6 @@
 //! Where cases are played one after the other: a store of one engine, a simulated YBA, and one clock for both.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use backup_core::{
     BatchId, Clock, FixedTargets, Orchestrator, Settings, TrackingStore,
@@ -47,6 +47,8 @@ pub(super) struct Lane {
     pub(super) tables: Tables,
     /// Two connections to the same records, as two hosts have them.
     stores: [Arc<dyn TrackingStore>; 2],
+    /// Where the file is; it goes with the lane.
+    _dir: tempfile::TempDir,
 }
 
 impl Lane {
@@ -58,8 +60,9 @@ impl Lane {
         yba.set_resume_delay(Duration::from_secs(5));
         let clock = Arc::new(ManualClock::new());
         clock.advance((yba.now() - clock.now()).to_std().expect("YBA's clock starts later"));
-        let (stores, tables) = stores(engine, &clock).await;
-        Self { yba, clock, activity: Activity::new(), tables, stores }
+        let dir = tempfile::tempdir().expect("a directory");
+        let (stores, tables) = stores(engine, &clock, dir.path()).await;
+        Self { yba, clock, activity: Activity::new(), tables, stores, _dir: dir }
     }
 
     /// A replica, all of whose steps pass through this process.
@@ -105,7 +108,11 @@ impl Lane {
     }
 }
 
-async fn stores(engine: Engine, clock: &Arc<ManualClock>) -> ([Arc<dyn TrackingStore>; 2], Tables) {
+async fn stores(
+    engine: Engine,
+    clock: &Arc<ManualClock>,
+    dir: &Path,
+) -> ([Arc<dyn TrackingStore>; 2], Tables) {
     match engine {
         Engine::Memory => {
             let store = Arc::new(InMemoryStore::new(clock.clone()));
@@ -113,10 +120,9 @@ async fn stores(engine: Engine, clock: &Arc<ManualClock>) -> ([Arc<dyn TrackingS
         }
         #[cfg(feature = "sqlite")]
         Engine::Sqlite => {
-            let dir = tempfile::tempdir().expect("a directory");
-            let url = format!("sqlite:{}", dir.path().join("backup.db").display());
+            let url = format!("sqlite:{}", dir.join("backup.db").display());
             let stores = [open(&url, clock).await, open(&url, clock).await];
-            (stores, Tables::sqlite(&url, dir).await)
+            (stores, Tables::sqlite(&url).await)
         }
         #[cfg(feature = "postgres")]
         Engine::Postgres => {

@@ -7,7 +7,10 @@ use backup_core::{
     testing::ManualClock,
 };
 use tokio::{sync::watch, task::JoinHandle};
-use yba_client::{UniverseId, simulator::Endpoint};
+use yba_client::{
+    BackupState, UniverseId,
+    simulator::{Endpoint, Outcome},
+};
 
 use super::{
     case::{Case, Trouble},
@@ -30,8 +33,11 @@ pub(super) struct Play<'a> {
     targets: FixedTargets,
     processes: Vec<Process>,
     replicas: Vec<Orchestrator>,
+    /// Steps that the first process had begun when it was continued.
+    taken_before_waking: Option<usize>,
     /// The first process died or was stopped, and is followed by another.
     is_followed: bool,
+    yba_is_back_at: Option<Duration>,
     /// The replica that was shut down.
     shut_down: Option<usize>,
     /// Where callers are led.
@@ -58,7 +64,9 @@ pub(super) async fn play(lane: &Lane, case: &Case) -> Result<Vec<String>, String
         targets: FixedTargets::new([target], []).expect("one target"),
         processes: Vec::new(),
         replicas: Vec::new(),
+        taken_before_waking: None,
         is_followed: false,
+        yba_is_back_at: None,
         shut_down: None,
         front: watch::Sender::new(None),
         calls: Vec::new(),
@@ -96,7 +104,7 @@ impl Play<'_> {
         for _ in 0..WAKE_UPS {
             self.lane.quiet().await;
             self.hear().await?;
-            if self.replace_the_struck().await || self.turn().await {
+            if self.trouble_yba().await || self.replace_the_struck().await || self.turn().await {
                 continue;
             }
             let over = self.is_over().await;
@@ -149,6 +157,38 @@ impl Play<'_> {
         Ok(())
     }
 
+    /// What happens to YBA right before a step, and how it comes back.
+    async fn trouble_yba(&mut self) -> bool {
+        /// Longer than it takes to notice, shorter than a deadline.
+        const ABSENCE: Duration = Duration::from_secs(20);
+        let Some((_, moment)) = self.strike().filter(|(_, moment)| !moment.ends_the_process()) else {
+            return false;
+        };
+        let (yba, now) = (&self.lane.yba, self.lane.clock.elapsed());
+        if self.yba_is_back_at.is_some_and(|at| at <= now) {
+            self.yba_is_back_at = None;
+            match moment {
+                Moment::YbaIsAway => yba.come_up().await,
+                _ => yba.become_leader(),
+            }
+            return true;
+        }
+        if !self.processes[0].is_stopped() {
+            return false;
+        }
+        match moment {
+            Moment::YbaRestarts => yba.restart(),
+            Moment::YbaCrashes => yba.crash_and_restart(),
+            Moment::YbaIsAway => yba.go_down().await,
+            _ => yba.become_standby(),
+        }
+        if matches!(moment, Moment::YbaIsAway | Moment::YbaStandsBy) {
+            self.yba_is_back_at = Some(now + ABSENCE);
+        }
+        self.processes[0].go_on();
+        true
+    }
+
     /// A process that died or was stopped is followed by another; a stopped one goes on when that one has taken the same
     /// step, or has nothing left to do.
     async fn replace_the_struck(&mut self) -> bool {
@@ -168,12 +208,23 @@ impl Play<'_> {
             }
             return true;
         }
-        let followed = self.processes[1..].iter().any(|other| other.has_taken(&step)) || self.is_over().await;
-        if moment.is_death() || !followed {
+        let is_taken = self.processes[1..].iter().any(|other| other.has_taken(&step));
+        let goes_on = (is_taken && moment != Moment::SleepsThrough) || self.is_over().await;
+        if moment.is_death() || !goes_on {
             return false;
         }
+        self.taken_before_waking = Some(self.processes[0].taken().len());
         self.processes[0].go_on();
         true
+    }
+
+    /// POSTs that a process sent late: it had looked at its lease before it was stopped.
+    pub(super) fn late_posts(&self) -> usize {
+        const POST: &str = "YBA start";
+        let Some(before) = self.taken_before_waking else { return 0 };
+        let late = self.processes[0].taken().iter().skip(before).filter(|step| *step == POST).count();
+        let is_struck = |(step, moment): (&Step, Moment)| step.name == POST && moment != Moment::StopsAfter;
+        late + usize::from(self.strike().is_some_and(is_struck))
     }
 
     /// What the story has happen in the middle.
@@ -186,6 +237,7 @@ impl Play<'_> {
         match story {
             Story::Busy => lane.yba.unlock_universe(&self.universe),
             Story::Restart => lane.yba.restart(),
+            Story::Divergence => self.diverge(),
             Story::RunAgain => {
                 let batch = self.batches[0].to_string();
                 self.ask(BackupRequest::new("db1", "20250325").with_batch(batch));
@@ -211,6 +263,15 @@ impl Play<'_> {
         true
     }
 
+    /// YBA ends the task as a success, and the row of its backup as stopped.
+    fn diverge(&self) {
+        let yba = &self.lane.yba;
+        let row =
+            yba.backups().into_iter().find(|row| row.universe == self.universe).expect("it was started");
+        yba.finish_task(&row.task, Outcome::Success);
+        yba.set_backup_state(&row.id, BackupState::Stopped);
+    }
+
     async fn is_time_to_turn(&self) -> bool {
         let is_in = async |wanted: fn(&BackupRecord) -> bool| match self.batches.first() {
             Some(batch) => wanted(&self.lane.record(batch).await),
@@ -218,7 +279,7 @@ impl Play<'_> {
         };
         match self.case.story {
             Story::Busy => self.lane.yba.count(Endpoint::CreateBackup) > self.posts_before,
-            Story::Restart => self.lane.yba.backups_started(&self.universe) > 0,
+            Story::Restart | Story::Divergence => self.lane.yba.backups_started(&self.universe) > 0,
             Story::RunAgain => is_in(BackupRecord::is_done).await,
             Story::Cancel | Story::HandOver => is_in(|record| record.phase == Phase::Running).await,
             _ => false,
@@ -227,7 +288,10 @@ impl Play<'_> {
 
     /// Everybody was answered, the story took its turn, and every batch has ended.
     async fn is_over(&self) -> bool {
-        if !self.calls.is_empty() || self.batches.len() < self.case.story.batches() {
+        if !self.calls.is_empty()
+            || self.yba_is_back_at.is_some()
+            || self.batches.len() < self.case.story.batches()
+        {
             return false;
         }
         for batch in &self.batches {

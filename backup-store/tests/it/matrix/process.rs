@@ -56,12 +56,22 @@ pub(super) enum Moment {
     DiesAfter,
     /// The process is stopped before it, and continued when another one took the same step.
     StopsBefore,
+    /// The process is stopped before it, and continued when everything is over.
+    SleepsThrough,
     /// The process is stopped after it, and continued when another one took the same step.
     StopsAfter,
+    /// YBA is restarted before it, in order.
+    YbaRestarts,
+    /// YBA dies before it, and is started again.
+    YbaCrashes,
+    /// YBA refuses connections from before it, for a while.
+    YbaIsAway,
+    /// YBA becomes the standby of another one before it, and is promoted again later.
+    YbaStandsBy,
 }
 
 impl Moment {
-    pub(super) const ALL: [Self; 8] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::FailsBefore,
         Self::FailsAfter,
         Self::RepeatedUnseen,
@@ -69,12 +79,27 @@ impl Moment {
         Self::DiesBefore,
         Self::DiesAfter,
         Self::StopsBefore,
+        Self::SleepsThrough,
         Self::StopsAfter,
+        Self::YbaRestarts,
+        Self::YbaCrashes,
+        Self::YbaIsAway,
+        Self::YbaStandsBy,
     ];
 
-    /// Whether it is the whole process that it strikes.
+    /// Whether it can happen to this step.
+    pub(super) fn befalls(self, step: &Step) -> bool {
+        match self {
+            // How the answers of YBA's calls are lost is the simulator's part.
+            Self::FailsBefore | Self::FailsAfter | Self::RepeatedUnseen | Self::Repeated => !step.is_at_yba(),
+            Self::YbaRestarts | Self::YbaCrashes | Self::YbaIsAway | Self::YbaStandsBy => step.is_at_yba(),
+            _ => true,
+        }
+    }
+
+    /// Whether the process is stopped by it, or dead.
     pub(super) fn ends_the_process(self) -> bool {
-        matches!(self, Self::DiesBefore | Self::DiesAfter | Self::StopsBefore | Self::StopsAfter)
+        self.is_death() || matches!(self, Self::StopsBefore | Self::SleepsThrough | Self::StopsAfter)
     }
 
     pub(super) fn is_death(self) -> bool {
@@ -92,7 +117,12 @@ impl fmt::Display for Moment {
             Self::DiesBefore => "is not reached alive",
             Self::DiesAfter => "is the last before death",
             Self::StopsBefore => "comes late, after another replica's",
-            Self::StopsAfter => "is seen late, after another replica's",
+            Self::SleepsThrough => "comes after everything is over",
+            Self::StopsAfter => "is answered late, after another replica's",
+            Self::YbaRestarts => "meets a restart of YBA",
+            Self::YbaCrashes => "meets a crash of YBA",
+            Self::YbaIsAway => "finds nobody at YBA's address",
+            Self::YbaStandsBy => "finds a standby",
         })
     }
 }
@@ -248,14 +278,15 @@ impl Process {
                 done().await;
                 done().await
             }
-            Some(Moment::DiesBefore | Moment::StopsBefore) => {
-                self.stops().await;
-                done().await
-            }
             Some(Moment::DiesAfter | Moment::StopsAfter) => {
                 let answer = done().await;
                 self.stops().await;
                 answer
+            }
+            // The play goes on meanwhile: it knows what happens to a stopped process, and to YBA.
+            Some(_) => {
+                self.stops().await;
+                done().await
             }
         }
     }

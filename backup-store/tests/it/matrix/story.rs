@@ -24,6 +24,8 @@ pub(super) enum Story {
     Restart,
     /// The backup fails.
     Failure,
+    /// YBA says success of the task, and the backup is not there.
+    Divergence,
     /// It fails, is run again, and succeeds.
     RunAgain,
     /// Somebody cancels it.
@@ -35,7 +37,7 @@ pub(super) enum Story {
 }
 
 impl Story {
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Full,
         Self::Increment,
         Self::Busy,
@@ -43,6 +45,7 @@ impl Story {
         Self::LostRequest,
         Self::Restart,
         Self::Failure,
+        Self::Divergence,
         Self::RunAgain,
         Self::Cancel,
         Self::HandOver,
@@ -52,7 +55,7 @@ impl Story {
     /// Prepares YBA. The increment's base is taken past us.
     pub(super) async fn begin(self, yba: &Simulator, universe: &UniverseId) {
         match self {
-            Self::Full | Self::HandOver | Self::Queue | Self::Restart => {}
+            Self::Full | Self::Restart | Self::Divergence | Self::HandOver | Self::Queue => {}
             Self::Increment => {
                 let order = yba_client::CreateBackup::full(
                     universe.clone(),
@@ -96,7 +99,7 @@ impl Story {
 
     /// How each batch ends.
     pub(super) fn end(self) -> TrackerStatus {
-        if matches!(self, Self::Failure | Self::Cancel) {
+        if matches!(self, Self::Failure | Self::Divergence | Self::Cancel) {
             TrackerStatus::Failed
         } else {
             TrackerStatus::Success
@@ -105,7 +108,7 @@ impl Story {
 
     /// Exceptions that each batch leaves.
     pub(super) fn exceptions(self) -> usize {
-        usize::from(matches!(self, Self::Failure | Self::RunAgain | Self::Cancel))
+        usize::from(matches!(self, Self::Failure | Self::Divergence | Self::RunAgain | Self::Cancel))
     }
 }
 
@@ -119,6 +122,7 @@ impl fmt::Display for Story {
             Self::LostRequest => "a lost request",
             Self::Restart => "a restart of YBA",
             Self::Failure => "a failure",
+            Self::Divergence => "a success without a backup",
             Self::RunAgain => "a second run",
             Self::Cancel => "a cancellation",
             Self::HandOver => "a hand-over",

@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 pub(super) enum Tables {
     Memory(Arc<InMemoryStore>),
     #[cfg(feature = "sqlite")]
-    Sqlite(Mutex<sqlx::SqliteConnection>, tempfile::TempDir),
+    Sqlite(Mutex<sqlx::SqliteConnection>),
     #[cfg(feature = "postgres")]
     Postgres(Mutex<sqlx::PgConnection>),
 }
@@ -53,10 +53,10 @@ const DISAGREEMENTS: &str = "
 
 impl Tables {
     #[cfg(feature = "sqlite")]
-    pub(super) async fn sqlite(url: &str, dir: tempfile::TempDir) -> Self {
+    pub(super) async fn sqlite(url: &str) -> Self {
         use sqlx::Connection;
         let connection = sqlx::SqliteConnection::connect(url).await.expect("the file");
-        Self::Sqlite(Mutex::new(connection), dir)
+        Self::Sqlite(Mutex::new(connection))
     }
 
     #[cfg(feature = "postgres")]
@@ -82,7 +82,7 @@ impl Tables {
                 open.map(|record| format!("{} is left open", record.batch)).collect()
             }
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(connection, _) => {
+            Self::Sqlite(connection) => {
                 words(&sqlx::query(DISAGREEMENTS).fetch_all(&mut *connection.lock().await).await.unwrap())
             }
             #[cfg(feature = "postgres")]
@@ -101,7 +101,7 @@ impl Tables {
                 return store.exceptions().iter().filter(|one| ours(&one.batch)).count();
             }
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(connection, _) => {
+            Self::Sqlite(connection) => {
                 let query = sqlx::query_scalar(COUNT).bind(batch.as_str());
                 query.fetch_one(&mut *connection.lock().await).await.unwrap()
             }
