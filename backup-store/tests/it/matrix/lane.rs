@@ -42,6 +42,7 @@ pub(super) const TASK: Duration = Duration::from_secs(25);
 
 pub(super) struct Lane {
     pub(super) yba: Simulator,
+    client: YbaClient,
     pub(super) clock: Arc<ManualClock>,
     pub(super) activity: Activity,
     pub(super) tables: Tables,
@@ -58,24 +59,25 @@ impl Lane {
         // The row is there as soon as the task is: what YBA interrupts, it resumes.
         yba.set_row_delay(Duration::ZERO);
         yba.set_resume_delay(Duration::from_secs(5));
-        let clock = Arc::new(ManualClock::new());
-        clock.advance((yba.now() - clock.now()).to_std().expect("YBA's clock starts later"));
-        let dir = tempfile::tempdir().expect("a directory");
-        let (stores, tables) = stores(engine, &clock, dir.path()).await;
-        Self { yba, clock, activity: Activity::new(), tables, stores, _dir: dir }
-    }
-
-    /// A replica, all of whose steps pass through this process.
-    pub(super) fn replica(&self, nth: usize, process: &Process, targets: FixedTargets) -> Orchestrator {
-        let client = YbaClient::builder(self.yba.url())
-            .customer(self.yba.customer())
-            .token(self.yba.token())
+        let client = YbaClient::builder(yba.url())
+            .customer(yba.customer())
+            .token(yba.token())
             .proxy(Proxy::None)
             // Every fault reaches the orchestrator.
             .retry(RetryPolicy::never())
             .build()
             .expect("a client");
-        let yba = YbaInstances::builder().instance("yba", client).clock(self.clock.clone()).build();
+        let clock = Arc::new(ManualClock::new());
+        clock.advance((yba.now() - clock.now()).to_std().expect("YBA's clock starts later"));
+        let dir = tempfile::tempdir().expect("a directory");
+        let (stores, tables) = stores(engine, &clock, dir.path()).await;
+        Self { yba, client, clock, activity: Activity::new(), tables, stores, _dir: dir }
+    }
+
+    /// A replica, all of whose steps pass through this process.
+    pub(super) fn replica(&self, nth: usize, process: &Process, targets: FixedTargets) -> Orchestrator {
+        let yba =
+            YbaInstances::builder().instance("yba", self.client.clone()).clock(self.clock.clone()).build();
         let its_store = ItsStore { process: process.clone(), store: Arc::clone(&self.stores[nth % 2]) };
         let mut settings = Settings::default();
         settings.claim_interval = Some(Duration::from_secs(10));
