@@ -206,10 +206,14 @@ impl Play<'_> {
             if self.processes.len() == 1 {
                 self.start_replica(None);
             }
+            if let Moment::ComesBetween(nth) = moment {
+                self.processes[1].lets_in(&self.processes[0], nth);
+            }
             return true;
         }
         let is_taken = self.processes[1..].iter().any(|other| other.has_taken(&step));
-        let goes_on = (is_taken && moment != Moment::SleepsThrough) || self.is_over().await;
+        let waits = matches!(moment, Moment::SleepsThrough | Moment::ComesBetween(_));
+        let goes_on = (is_taken && !waits) || self.is_over().await;
         if moment.is_death() || !goes_on {
             return false;
         }

@@ -1,6 +1,7 @@
 //! One replica's process: every step it takes, at the store or at YBA, passes through here, and one of them goes wrong.
 
 use std::{
+    collections::BTreeSet,
     fmt,
     sync::{Arc, Mutex},
     time::Duration,
@@ -56,6 +57,9 @@ pub(super) enum Moment {
     DiesAfter,
     /// The process is stopped before it, and continued when another one took the same step.
     StopsBefore,
+    /// The process is stopped before it, and continued right before the one that follows it takes this step, by its number
+    /// among the different ones.
+    ComesBetween(usize),
     /// The process is stopped before it, and continued when everything is over.
     SleepsThrough,
     /// The process is stopped after it, and continued when another one took the same step.
@@ -71,7 +75,7 @@ pub(super) enum Moment {
 }
 
 impl Moment {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 20] = [
         Self::FailsBefore,
         Self::FailsAfter,
         Self::RepeatedUnseen,
@@ -79,6 +83,14 @@ impl Moment {
         Self::DiesBefore,
         Self::DiesAfter,
         Self::StopsBefore,
+        // The first is the claim at its start, which finds nothing yet.
+        Self::ComesBetween(2),
+        Self::ComesBetween(3),
+        Self::ComesBetween(4),
+        Self::ComesBetween(5),
+        Self::ComesBetween(6),
+        Self::ComesBetween(7),
+        Self::ComesBetween(8),
         Self::SleepsThrough,
         Self::StopsAfter,
         Self::YbaRestarts,
@@ -93,13 +105,19 @@ impl Moment {
             // How the answers of YBA's calls are lost is the simulator's part.
             Self::FailsBefore | Self::FailsAfter | Self::RepeatedUnseen | Self::Repeated => !step.is_at_yba(),
             Self::YbaRestarts | Self::YbaCrashes | Self::YbaIsAway | Self::YbaStandsBy => step.is_at_yba(),
+            // What a late write would spoil is what others wrote meanwhile.
+            Self::ComesBetween(_) => step.name.starts_with("save"),
             _ => true,
         }
     }
 
     /// Whether the process is stopped by it, or dead.
     pub(super) fn ends_the_process(self) -> bool {
-        self.is_death() || matches!(self, Self::StopsBefore | Self::SleepsThrough | Self::StopsAfter)
+        self.is_death()
+            || matches!(
+                self,
+                Self::StopsBefore | Self::ComesBetween(_) | Self::SleepsThrough | Self::StopsAfter
+            )
     }
 
     pub(super) fn is_death(self) -> bool {
@@ -110,6 +128,7 @@ impl Moment {
 impl fmt::Display for Moment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::ComesBetween(nth) => return write!(f, "comes late, before step {nth} of another replica"),
             Self::FailsBefore => "fails before its effect",
             Self::FailsAfter => "fails after its effect",
             Self::RepeatedUnseen => "is done twice",
@@ -190,6 +209,8 @@ pub(super) struct Process(Arc<Inner>);
 struct Inner {
     activity: Activity,
     stopped: watch::Sender<bool>,
+    /// The step that it was stopped before is done.
+    is_through: watch::Sender<bool>,
     steps: Mutex<Steps>,
 }
 
@@ -198,12 +219,20 @@ struct Steps {
     trap: Option<(Step, Moment)>,
     has_struck: bool,
     taken: Vec<String>,
+    /// Another process that comes in between, before this of our different steps.
+    between: Option<(usize, Process)>,
 }
 
 impl Process {
     pub(super) fn new(activity: Activity, trap: Option<(Step, Moment)>) -> Self {
         let steps = Mutex::new(Steps { trap, ..Steps::default() });
-        Self(Arc::new(Inner { activity, stopped: watch::Sender::new(false), steps }))
+        let (stopped, is_through) = (watch::Sender::new(false), watch::Sender::new(false));
+        Self(Arc::new(Inner { activity, stopped, is_through, steps }))
+    }
+
+    /// Lets another process, which is stopped, do its step right before this one takes its `nth` different step.
+    pub(super) fn lets_in(&self, other: &Self, nth: usize) {
+        self.0.steps.lock().unwrap().between = Some((nth, other.clone()));
     }
 
     pub(super) fn has_struck(&self) -> bool {
@@ -238,6 +267,19 @@ impl Process {
         self.runs().await;
     }
 
+    async fn gives_way(&self) {
+        let other = {
+            let mut steps = self.0.steps.lock().unwrap();
+            let different = steps.taken.iter().collect::<BTreeSet<_>>().len();
+            steps.between.take_if(|(nth, _)| *nth == different)
+        };
+        if let Some((_, other)) = other {
+            let mut is_through = other.0.is_through.subscribe();
+            other.go_on();
+            is_through.wait_for(|is| *is).await.expect("the sender is the other's");
+        }
+    }
+
     fn begins(&self, name: String) -> Option<Moment> {
         let mut steps = self.0.steps.lock().unwrap();
         steps.taken.push(name);
@@ -261,6 +303,7 @@ impl Process {
     {
         self.runs().await;
         let strikes = self.begins(name);
+        self.gives_way().await;
         let done = || self.0.activity.of(work());
         match strikes {
             None => done().await,
@@ -286,7 +329,9 @@ impl Process {
             // The play goes on meanwhile: it knows what happens to a stopped process, and to YBA.
             Some(_) => {
                 self.stops().await;
-                done().await
+                let answer = done().await;
+                self.0.is_through.send_replace(true);
+                answer
             }
         }
     }
