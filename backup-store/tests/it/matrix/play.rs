@@ -28,6 +28,9 @@ pub(super) struct Play<'a> {
     pub(super) case: &'a Case,
     pub(super) universe: UniverseId,
     pub(super) batches: Vec<BatchId>,
+    /// Their records, and what they were read after: batches, writes and awakenings.
+    records: Vec<BackupRecord>,
+    read_after: (usize, usize, bool),
     /// The first POST to YBA is this one of the lane.
     posts_before: u64,
     targets: FixedTargets,
@@ -60,6 +63,8 @@ pub(super) async fn play(lane: &Lane, case: &Case) -> Result<Vec<String>, String
         case,
         universe,
         batches: Vec::new(),
+        records: Vec::new(),
+        read_after: (0, 0, false),
         posts_before: lane.yba.count(Endpoint::CreateBackup),
         targets: FixedTargets::new([target], []).expect("one target"),
         processes: Vec::new(),
@@ -104,18 +109,18 @@ impl Play<'_> {
         for _ in 0..WAKE_UPS {
             self.lane.quiet().await;
             self.hear().await?;
-            if self.trouble_yba().await || self.replace_the_struck().await || self.turn().await {
+            self.read().await;
+            if self.trouble_yba().await || self.replace_the_struck() || self.turn().await {
                 continue;
             }
-            let over = self.is_over().await;
-            if over && self.is_calm() {
+            if self.is_over() && self.is_calm() {
                 return Ok(());
             }
             if !self.lane.pass() {
-                return Err(format!("nobody waits for anything, and it is not over: {}", self.state().await));
+                return Err(format!("nobody waits for anything, and it is not over: {}", self.state()));
             }
         }
-        Err(format!("it does not end: {}", self.state().await))
+        Err(format!("it does not end: {}", self.state()))
     }
 
     fn start_replica(&mut self, trap: Option<(Step, Moment)>) {
@@ -157,6 +162,19 @@ impl Play<'_> {
         Ok(())
     }
 
+    /// Reads the records, unless nobody wrote since they were read.
+    async fn read(&mut self) {
+        let writes = self.processes.iter().map(Process::writes).sum();
+        let after = (self.batches.len(), writes, self.taken_before_waking.is_some());
+        if self.read_after != after {
+            self.read_after = after;
+            self.records.clear();
+            for batch in &self.batches {
+                self.records.push(self.lane.record(batch).await);
+            }
+        }
+    }
+
     /// What happens to YBA right before a step, and how it comes back.
     async fn trouble_yba(&mut self) -> bool {
         /// Longer than it takes to notice, shorter than a deadline.
@@ -191,7 +209,7 @@ impl Play<'_> {
 
     /// A process that died or was stopped is followed by another; a stopped one goes on when that one has taken the same
     /// step, or has nothing left to do.
-    async fn replace_the_struck(&mut self) -> bool {
+    fn replace_the_struck(&mut self) -> bool {
         let Some((step, moment)) = self.strike().map(|(step, moment)| (step.name.clone(), moment)) else {
             return false;
         };
@@ -213,7 +231,7 @@ impl Play<'_> {
         }
         let is_taken = self.processes[1..].iter().any(|other| other.has_taken(&step));
         let waits = matches!(moment, Moment::SleepsThrough | Moment::ComesBetween(_));
-        let goes_on = (is_taken && !waits) || self.is_over().await;
+        let goes_on = (is_taken && !waits) || self.is_over();
         if moment.is_death() || !goes_on {
             return false;
         }
@@ -234,7 +252,7 @@ impl Play<'_> {
     /// What the story has happen in the middle.
     async fn turn(&mut self) -> bool {
         let (story, lane) = (self.case.story, self.lane);
-        if self.has_turned || !self.is_time_to_turn().await {
+        if self.has_turned || !self.is_time_to_turn() {
             return false;
         }
         self.has_turned = true;
@@ -276,34 +294,21 @@ impl Play<'_> {
         yba.set_backup_state(&row.id, BackupState::Stopped);
     }
 
-    async fn is_time_to_turn(&self) -> bool {
-        let is_in = async |wanted: fn(&BackupRecord) -> bool| match self.batches.first() {
-            Some(batch) => wanted(&self.lane.record(batch).await),
-            None => false,
-        };
+    fn is_time_to_turn(&self) -> bool {
+        let is_in = |phase: Phase| self.records.first().is_some_and(|record| record.phase == phase);
         match self.case.story {
             Story::Busy => self.lane.yba.count(Endpoint::CreateBackup) > self.posts_before,
             Story::Restart | Story::Divergence => self.lane.yba.backups_started(&self.universe) > 0,
-            Story::RunAgain => is_in(BackupRecord::is_done).await,
-            Story::Cancel | Story::HandOver => is_in(|record| record.phase == Phase::Running).await,
+            Story::RunAgain => is_in(Phase::Done),
+            Story::Cancel | Story::HandOver => is_in(Phase::Running),
             _ => false,
         }
     }
 
     /// Everybody was answered, the story took its turn, and every batch has ended.
-    async fn is_over(&self) -> bool {
-        if !self.calls.is_empty()
-            || self.yba_is_back_at.is_some()
-            || self.batches.len() < self.case.story.batches()
-        {
-            return false;
-        }
-        for batch in &self.batches {
-            if !self.lane.record(batch).await.is_done() {
-                return false;
-            }
-        }
-        true
+    fn is_over(&self) -> bool {
+        let all_answered = self.calls.is_empty() && self.batches.len() >= self.case.story.batches();
+        all_answered && self.yba_is_back_at.is_none() && self.records.iter().all(BackupRecord::is_done)
     }
 
     /// No replica that is alive has anything left to do.
@@ -312,13 +317,9 @@ impl Play<'_> {
         (0..self.replicas.len()).all(|nth| is_left(nth) || self.replicas[nth].in_flight() == 0)
     }
 
-    async fn state(&self) -> String {
-        let mut records = Vec::new();
-        for batch in &self.batches {
-            records.push(self.lane.record(batch).await);
-        }
+    fn state(&self) -> String {
         let taken: Vec<Vec<String>> = self.processes.iter().map(Process::taken).collect();
-        format!("{} calls without an answer, {records:#?}, steps {taken:?}", self.calls.len())
+        format!("{} calls without an answer, {:#?}, steps {taken:?}", self.calls.len(), self.records)
     }
 }
 

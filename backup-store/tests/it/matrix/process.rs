@@ -164,7 +164,7 @@ impl Activity {
     /// Waits until nothing happens any more without the passing of time.
     pub(super) async fn ends(&self) {
         // A step leads to the next by a few wake-ups of tasks, each of which is one turn of the runtime.
-        const TURNS: usize = 64;
+        const TURNS: usize = 32;
         let mut calls = self.0.subscribe();
         loop {
             let before = *calls.wait_for(|calls| calls.under_way == 0).await.expect("the sender is ours");
@@ -250,6 +250,13 @@ impl Process {
     /// The names of the steps, in the order in which they began.
     pub(super) fn taken(&self) -> Vec<String> {
         self.0.steps.lock().unwrap().taken.clone()
+    }
+
+    /// How often it wrote to a record.
+    pub(super) fn writes(&self) -> usize {
+        let writes =
+            |step: &&String| ["create", "reopen", "save"].iter().any(|write| step.starts_with(write));
+        self.0.steps.lock().unwrap().taken.iter().filter(writes).count()
     }
 
     pub(super) fn has_taken(&self, name: &str) -> bool {
