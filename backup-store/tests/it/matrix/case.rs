@@ -126,6 +126,7 @@ pub(super) fn cases(engine: Engine, outlines: &[Outline], whole: bool) -> Vec<Ca
     let (mut known_steps, mut known_calls) = (Vec::new(), Vec::new());
     for outline in outlines {
         let mut add = |trouble| cases.push(Case { engine, story: outline.story, trouble });
+        add(Trouble::None);
         for step in steps(&outline.steps) {
             if !whole && known_steps.contains(&step) {
                 continue;

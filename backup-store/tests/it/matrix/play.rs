@@ -8,7 +8,7 @@ use backup_core::{
 };
 use tokio::{sync::watch, task::JoinHandle};
 use yba_client::{
-    BackupState, UniverseId,
+    BackupState, RequestId, UniverseId,
     simulator::{Endpoint, Outcome},
 };
 
@@ -16,9 +16,12 @@ use super::{
     case::{Case, Trouble},
     lane::Lane,
     process::{Moment, Process, Step},
-    story::Story,
+    story::{Story, order},
     verdict,
 };
+
+/// How long a request hangs in a proxy: less than the settling time.
+const LATE: Duration = Duration::from_secs(10);
 
 /// More wake-ups than any story has.
 const WAKE_UPS: usize = 5_000;
@@ -31,8 +34,9 @@ pub(super) struct Play<'a> {
     /// Their records, and what they were read after: batches, writes and awakenings.
     records: Vec<BackupRecord>,
     read_after: (usize, usize, bool),
-    /// The first POST to YBA is this one of the lane.
+    /// POSTs of the lane until now, and when the first of this play was sent.
     posts_before: u64,
+    posted_at: Option<Duration>,
     targets: FixedTargets,
     processes: Vec<Process>,
     replicas: Vec<Orchestrator>,
@@ -66,6 +70,7 @@ pub(super) async fn play(lane: &Lane, case: &Case) -> Result<Vec<String>, String
         records: Vec::new(),
         read_after: (0, 0, false),
         posts_before: lane.yba.count(Endpoint::CreateBackup),
+        posted_at: None,
         targets: FixedTargets::new([target], []).expect("one target"),
         processes: Vec::new(),
         replicas: Vec::new(),
@@ -110,6 +115,9 @@ impl Play<'_> {
             self.lane.quiet().await;
             self.hear().await?;
             self.read().await;
+            if self.lane.yba.count(Endpoint::CreateBackup) > self.posts_before {
+                self.posted_at.get_or_insert(self.lane.clock.elapsed());
+            }
             if self.trouble_yba().await || self.replace_the_struck() || self.turn().await {
                 continue;
             }
@@ -259,6 +267,7 @@ impl Play<'_> {
         match story {
             Story::Busy => lane.yba.unlock_universe(&self.universe),
             Story::Restart => lane.yba.restart(),
+            Story::LateRequest => self.deliver().await,
             Story::Divergence => self.diverge(),
             Story::RunAgain => {
                 let batch = self.batches[0].to_string();
@@ -285,6 +294,15 @@ impl Play<'_> {
         true
     }
 
+    /// The last attempt's POST arrives after all.
+    async fn deliver(&self) {
+        let attempt = self.records.first().and_then(BackupRecord::attempt).expect("it was posted").id;
+        let client = self.lane.yba.client();
+        let order = order(&self.lane.yba, &self.universe);
+        // Nobody waits for the answer any more.
+        let _ = client.backups().create(&order, &RequestId::from(attempt.as_uuid())).await;
+    }
+
     /// YBA ends the task as a success, and the row of its backup as stopped.
     fn diverge(&self) {
         let yba = &self.lane.yba;
@@ -297,7 +315,11 @@ impl Play<'_> {
     fn is_time_to_turn(&self) -> bool {
         let is_in = |phase: Phase| self.records.first().is_some_and(|record| record.phase == phase);
         match self.case.story {
-            Story::Busy => self.lane.yba.count(Endpoint::CreateBackup) > self.posts_before,
+            Story::Busy => self.posted_at.is_some(),
+            Story::LateRequest => {
+                let now = self.lane.clock.elapsed();
+                self.posted_at.is_some_and(|at| now.saturating_sub(at) >= LATE) && !self.records.is_empty()
+            }
             Story::Restart | Story::Divergence => self.lane.yba.backups_started(&self.universe) > 0,
             Story::RunAgain => is_in(Phase::Done),
             Story::Cancel | Story::HandOver => is_in(Phase::Running),

@@ -4,8 +4,8 @@ use std::{fmt, time::Duration};
 
 use backup_core::{BackupTarget, TrackerStatus, strategy};
 use yba_client::{
-    BackupState, UniverseId,
-    simulator::{Endpoint, Fault, Simulator},
+    BackupState, CreateBackup, RequestId, TableType, UniverseId,
+    simulator::{Endpoint, Fault, Outcome, Simulator},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(super) enum Story {
     LostAnswer,
     /// The POST never arrives.
     LostRequest,
+    /// The POST hangs in a proxy, which drops the caller and delivers it all the same.
+    LateRequest,
     /// YBA restarts in the middle, and resumes the task.
     Restart,
     /// The backup fails.
@@ -37,12 +39,13 @@ pub(super) enum Story {
 }
 
 impl Story {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 13] = [
         Self::Full,
         Self::Increment,
         Self::Busy,
         Self::LostAnswer,
         Self::LostRequest,
+        Self::LateRequest,
         Self::Restart,
         Self::Failure,
         Self::Divergence,
@@ -57,20 +60,17 @@ impl Story {
         match self {
             Self::Full | Self::Restart | Self::Divergence | Self::HandOver | Self::Queue => {}
             Self::Increment => {
-                let order = yba_client::CreateBackup::full(
-                    universe.clone(),
-                    yba.storage_config(),
-                    yba_client::TableType::Ysql,
-                );
-                let accepted = yba.client().backups().create(&order, &yba_client::RequestId::new()).await;
-                yba.finish_task(&accepted.expect("a base").task, yba_client::simulator::Outcome::Success);
+                let accepted = yba.client().backups().create(&order(yba, universe), &RequestId::new()).await;
+                yba.finish_task(&accepted.expect("a base").task, Outcome::Success);
                 assert!(yba.backups().iter().any(|row| row.state == BackupState::Completed));
             }
             Self::Busy => {
                 yba.lock_universe(universe, "SoftwareUpgrade");
             }
             Self::LostAnswer => yba.script(Endpoint::CreateBackup, Fault::DropAfterAcceptance),
-            Self::LostRequest => yba.script(Endpoint::CreateBackup, Fault::DropBeforeAcceptance),
+            Self::LostRequest | Self::LateRequest => {
+                yba.script(Endpoint::CreateBackup, Fault::DropBeforeAcceptance);
+            }
             Self::Failure | Self::RunAgain => {
                 yba.fail_next_backup(universe, "S3 upload failed: access denied")
             }
@@ -112,6 +112,11 @@ impl Story {
     }
 }
 
+/// The body of a full backup.
+pub(super) fn order(yba: &Simulator, universe: &UniverseId) -> CreateBackup {
+    CreateBackup::full(universe.clone(), yba.storage_config(), TableType::Ysql)
+}
+
 impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -120,6 +125,7 @@ impl fmt::Display for Story {
             Self::Busy => "a busy universe",
             Self::LostAnswer => "a lost answer",
             Self::LostRequest => "a lost request",
+            Self::LateRequest => "a request that arrives late",
             Self::Restart => "a restart of YBA",
             Self::Failure => "a failure",
             Self::Divergence => "a success without a backup",

@@ -27,7 +27,7 @@ impl Play<'_> {
                 match story {
                     // The fault comes too late: the POST was carried out.
                     Story::LostAnswer => {}
-                    Story::RunAgain | Story::Queue => {
+                    Story::LateRequest | Story::RunAgain | Story::Queue => {
                         expected = Expected { end: None, started: 0..=all, exceptions: None };
                     }
                     _ => {
