@@ -20,8 +20,8 @@ use super::{
     verdict,
 };
 
-/// How long a request hangs in a proxy: less than the settling time.
-const LATE: Duration = Duration::from_secs(10);
+/// How long a request hangs in a proxy: longer than a backup takes, and less than the settling time.
+const LATE: Duration = Duration::from_secs(40);
 
 /// More wake-ups than any story has.
 const WAKE_UPS: usize = 5_000;
@@ -294,9 +294,9 @@ impl Play<'_> {
         true
     }
 
-    /// The last attempt's POST arrives after all.
+    /// The first attempt's POST arrives after all.
     async fn deliver(&self) {
-        let attempt = self.records.first().and_then(BackupRecord::attempt).expect("it was posted").id;
+        let attempt = self.records[0].attempts[0].id;
         let client = self.lane.yba.client();
         let order = order(&self.lane.yba, &self.universe);
         // Nobody waits for the answer any more.
@@ -327,8 +327,12 @@ impl Play<'_> {
         }
     }
 
-    /// Everybody was answered, the story took its turn, and every batch has ended.
+    /// Everybody was answered, and every batch has ended.
     fn is_over(&self) -> bool {
+        // A request that hangs is in nobody's hands: it arrives also when everything is over.
+        if self.case.story == Story::LateRequest && !self.has_turned {
+            return false;
+        }
         let all_answered = self.calls.is_empty() && self.batches.len() >= self.case.story.batches();
         all_answered && self.yba_is_back_at.is_none() && self.records.iter().all(BackupRecord::is_done)
     }
