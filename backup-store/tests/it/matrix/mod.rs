@@ -14,13 +14,14 @@ mod tables;
 mod verdict;
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{Mutex, OnceLock},
     thread,
     time::Instant,
 };
 
 use tokio::runtime;
+use yba_client::simulator::Endpoint;
 
 use self::{
     case::{Case, Outline, Trouble, cases},
@@ -53,6 +54,53 @@ fn outlines() -> &'static [Outline] {
             outlines
         })
     })
+}
+
+/// A step or a call that no story takes would be missing from the matrix without a word.
+#[test]
+fn the_stories_take_every_step_of_the_protocol() {
+    let steps: BTreeSet<&str> =
+        outlines().iter().flat_map(|outline| &outline.steps).map(String::as_str).collect();
+    for step in [
+        "create SUBMITTING",
+        "create WAITING",
+        "create DONE FAILED",
+        "save WAITING -> SUBMITTING",
+        "save SUBMITTING -> SUBMITTING",
+        "save SUBMITTING -> WAITING",
+        "save SUBMITTING -> RUNNING",
+        "save SUBMITTING -> DONE FAILED",
+        "save RUNNING -> SETTLING",
+        "save SETTLING -> RUNNING",
+        "save SETTLING -> DONE FAILED",
+        "save RUNNING -> DONE",
+        "save RUNNING -> DONE FAILED",
+        "reopen SUBMITTING",
+        "find",
+        "claim",
+        "heartbeat",
+        "release",
+        "request_cancel",
+        "YBA plan",
+        "YBA start",
+        "YBA find",
+        "YBA observe",
+        "YBA cancel",
+    ] {
+        assert!(steps.contains(step), "{step} is not among {steps:?}");
+    }
+    let calls: BTreeSet<Endpoint> = outlines().iter().flat_map(|outline| outline.calls.clone()).collect();
+    let path = BTreeSet::from([
+        Endpoint::CreateBackup,
+        Endpoint::PageBackups,
+        Endpoint::BackupsOfTask,
+        Endpoint::GetTask,
+        Endpoint::FailedSubtasks,
+        Endpoint::AbortTask,
+        Endpoint::ListTasks,
+        Endpoint::HaLeader,
+    ]);
+    assert_eq!(calls, path);
 }
 
 /// Plays every case of an engine, and names those that break a promise.

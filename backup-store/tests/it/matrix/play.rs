@@ -31,9 +31,9 @@ pub(super) struct Play<'a> {
     pub(super) case: &'a Case,
     pub(super) universe: UniverseId,
     pub(super) batches: Vec<BatchId>,
-    /// Their records, and what they were read after: batches, writes and awakenings.
+    /// Their records, and how many batches and changes there were when they were read.
     records: Vec<BackupRecord>,
-    read_after: (usize, usize, bool),
+    read_after: (usize, usize),
     /// POSTs of the lane until now, and when the first of this play was sent.
     posts_before: u64,
     posted_at: Option<Duration>,
@@ -68,7 +68,7 @@ pub(super) async fn play(lane: &Lane, case: &Case) -> Result<Vec<String>, String
         universe,
         batches: Vec::new(),
         records: Vec::new(),
-        read_after: (0, 0, false),
+        read_after: (0, 0),
         posts_before: lane.yba.count(Endpoint::CreateBackup),
         posted_at: None,
         targets: FixedTargets::new([target], []).expect("one target"),
@@ -82,7 +82,7 @@ pub(super) async fn play(lane: &Lane, case: &Case) -> Result<Vec<String>, String
         calls: Vec::new(),
         has_turned: false,
     };
-    let end = play.to_the_end().await;
+    let end = play.run().await;
     for replica in &play.replicas {
         replica.kill();
     }
@@ -105,7 +105,7 @@ impl Play<'_> {
         }
     }
 
-    async fn to_the_end(&mut self) -> Result<(), String> {
+    async fn run(&mut self) -> Result<(), String> {
         self.start_replica(self.strike().map(|(step, moment)| (step.clone(), moment)));
         for nth in 0..self.case.story.batches() {
             let key = format!("{}-{nth}", self.universe);
@@ -172,8 +172,7 @@ impl Play<'_> {
 
     /// Reads the records, unless nobody wrote since they were read.
     async fn read(&mut self) {
-        let writes = self.processes.iter().map(Process::writes).sum();
-        let after = (self.batches.len(), writes, self.taken_before_waking.is_some());
+        let after = (self.batches.len(), self.processes.iter().map(Process::changes).sum());
         if self.read_after != after {
             self.read_after = after;
             self.records.clear();

@@ -219,6 +219,7 @@ struct Steps {
     trap: Option<(Step, Moment)>,
     has_struck: bool,
     taken: Vec<String>,
+    awakenings: usize,
     /// Another process that comes in between, before this of our different steps.
     between: Option<(usize, Process)>,
 }
@@ -244,6 +245,7 @@ impl Process {
     }
 
     pub(super) fn go_on(&self) {
+        self.0.steps.lock().unwrap().awakenings += 1;
         self.0.stopped.send_replace(false);
     }
 
@@ -252,11 +254,12 @@ impl Process {
         self.0.steps.lock().unwrap().taken.clone()
     }
 
-    /// How often it wrote to a record.
-    pub(super) fn writes(&self) -> usize {
+    /// How often it may have changed a record: its writes, and its awakenings beside one.
+    pub(super) fn changes(&self) -> usize {
         let writes =
             |step: &&String| ["create", "reopen", "save"].iter().any(|write| step.starts_with(write));
-        self.0.steps.lock().unwrap().taken.iter().filter(writes).count()
+        let steps = self.0.steps.lock().unwrap();
+        steps.taken.iter().filter(writes).count() + steps.awakenings
     }
 
     pub(super) fn has_taken(&self, name: &str) -> bool {
@@ -374,7 +377,7 @@ impl TrackingStore for ItsStore {
         key: Option<&IdempotencyKey>,
         hold: Hold,
     ) -> Result<Created, StoreError> {
-        let name = format!("create {}", record.phase);
+        let name = format!("create {}", outcome(record));
         self.takes("create", name, || self.store.create(record, key, hold)).await
     }
 
@@ -390,8 +393,7 @@ impl TrackingStore for ItsStore {
         from: Phase,
         retry_in: Duration,
     ) -> Result<Saved, StoreError> {
-        let outcome = if record.failure.is_some() { " FAILED" } else { "" };
-        let name = format!("save {from} -> {}{outcome}", record.phase);
+        let name = format!("save {from} -> {}", outcome(record));
         self.takes("save", name, || self.store.save(lease, record, from, retry_in)).await
     }
 
@@ -426,6 +428,11 @@ impl TrackingStore for ItsStore {
     async fn check(&self) -> Result<(), StoreError> {
         self.takes("check", "check".to_owned(), || self.store.check()).await
     }
+}
+
+fn outcome(record: &BackupRecord) -> String {
+    let end = if record.failure.is_some() { " FAILED" } else { "" };
+    format!("{}{end}", record.phase)
 }
 
 /// A strategy as one process uses it.

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use backup_core::{BackupTarget, TrackerStatus, strategy};
 use yba_client::{
-    BackupState, CreateBackup, RequestId, TableType, UniverseId,
+    CreateBackup, RequestId, TableType, UniverseId,
     simulator::{Endpoint, Fault, Outcome, Simulator},
 };
 
@@ -14,8 +14,14 @@ pub(super) enum Story {
     Full,
     /// An increment on a full backup.
     Increment,
+    /// An increment, and YBA cannot be asked for its base at first.
+    Unplanned,
+    /// An increment without a base.
+    NoBase,
     /// Another operation holds the universe at first.
     Busy,
+    /// YBA refuses the POST.
+    Refusal,
     /// The POST was carried out, and its answer is lost.
     LostAnswer,
     /// The POST never arrives.
@@ -39,10 +45,13 @@ pub(super) enum Story {
 }
 
 impl Story {
-    pub(super) const ALL: [Self; 13] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::Full,
         Self::Increment,
+        Self::Unplanned,
+        Self::NoBase,
         Self::Busy,
+        Self::Refusal,
         Self::LostAnswer,
         Self::LostRequest,
         Self::LateRequest,
@@ -58,11 +67,17 @@ impl Story {
     /// Prepares YBA. The increment's base is taken past us.
     pub(super) async fn begin(self, yba: &Simulator, universe: &UniverseId) {
         match self {
-            Self::Full | Self::Restart | Self::Divergence | Self::HandOver | Self::Queue => {}
-            Self::Increment => {
+            Self::Full | Self::NoBase | Self::Restart | Self::Divergence | Self::HandOver | Self::Queue => {}
+            Self::Increment | Self::Unplanned => {
                 let accepted = yba.client().backups().create(&order(yba, universe), &RequestId::new()).await;
                 yba.finish_task(&accepted.expect("a base").task, Outcome::Success);
-                assert!(yba.backups().iter().any(|row| row.state == BackupState::Completed));
+                if self == Self::Unplanned {
+                    yba.script(Endpoint::PageBackups, Fault::DropBeforeAcceptance);
+                }
+            }
+            Self::Refusal => {
+                let text = "Please provide time unit for backup expiry";
+                yba.script(Endpoint::CreateBackup, Fault::status(400, text).always());
             }
             Self::Busy => {
                 yba.lock_universe(universe, "SoftwareUpgrade");
@@ -72,7 +87,7 @@ impl Story {
                 yba.script(Endpoint::CreateBackup, Fault::DropBeforeAcceptance);
             }
             Self::Failure | Self::RunAgain => {
-                yba.fail_next_backup(universe, "S3 upload failed: access denied")
+                yba.fail_next_backup(universe, "S3 upload failed: access denied");
             }
             Self::Cancel => yba.hang_next_backup(universe),
         }
@@ -82,7 +97,7 @@ impl Story {
         let mut target = BackupTarget::new("db1", "yba", universe.as_str(), yba.storage_config().as_str());
         target.deadline = Duration::from_mins(15);
         match self {
-            Self::Increment => target.with_strategy(strategy::INCREMENTAL),
+            Self::Increment | Self::Unplanned | Self::NoBase => target.with_strategy(strategy::INCREMENTAL),
             _ => target,
         }
     }
@@ -94,21 +109,30 @@ impl Story {
 
     /// Backups that YBA starts in all, without the base of an increment.
     pub(super) fn backups(self) -> usize {
-        if matches!(self, Self::RunAgain | Self::Queue) { 2 } else { 1 }
+        match self {
+            Self::NoBase | Self::Refusal => 0,
+            Self::RunAgain | Self::Queue => 2,
+            _ => 1,
+        }
+    }
+
+    /// Backups that were there before.
+    pub(super) fn bases(self) -> usize {
+        usize::from(matches!(self, Self::Increment | Self::Unplanned))
+    }
+
+    fn fails(self) -> bool {
+        matches!(self, Self::NoBase | Self::Refusal | Self::Failure | Self::Divergence | Self::Cancel)
     }
 
     /// How each batch ends.
     pub(super) fn end(self) -> TrackerStatus {
-        if matches!(self, Self::Failure | Self::Divergence | Self::Cancel) {
-            TrackerStatus::Failed
-        } else {
-            TrackerStatus::Success
-        }
+        if self.fails() { TrackerStatus::Failed } else { TrackerStatus::Success }
     }
 
     /// Exceptions that each batch leaves.
     pub(super) fn exceptions(self) -> usize {
-        usize::from(matches!(self, Self::Failure | Self::Divergence | Self::RunAgain | Self::Cancel))
+        usize::from(self.fails() || self == Self::RunAgain)
     }
 }
 
@@ -122,7 +146,10 @@ impl fmt::Display for Story {
         f.write_str(match self {
             Self::Full => "a full backup",
             Self::Increment => "an increment",
+            Self::Unplanned => "an increment that cannot be planned at once",
+            Self::NoBase => "an increment without a base",
             Self::Busy => "a busy universe",
+            Self::Refusal => "a refused request",
             Self::LostAnswer => "a lost answer",
             Self::LostRequest => "a lost request",
             Self::LateRequest => "a request that arrives late",

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
-use backup_core::{BackupRecord, TrackerStatus};
+use backup_core::{BackupId, BackupRecord, TaskId, TrackerStatus};
 use yba_client::{BackupState, TaskState, simulator::Endpoint};
 
 use super::{case::Trouble, lane::TASK, play::Play, story::Story};
@@ -25,8 +25,8 @@ impl Play<'_> {
         match &self.case.trouble {
             Trouble::Fault { endpoint: Endpoint::CreateBackup, fault, .. } if fault.is_refusal() => {
                 match story {
-                    // The fault comes too late: the POST was carried out.
-                    Story::LostAnswer => {}
+                    // The fault comes too late: the POST has its answer.
+                    Story::LostAnswer | Story::Refusal => {}
                     Story::LateRequest | Story::RunAgain | Story::Queue => {
                         expected = Expected { end: None, started: 0..=all, exceptions: None };
                     }
@@ -64,8 +64,7 @@ pub(super) async fn judge(play: &Play<'_>) -> Result<(), String> {
             return complain(format!("it left {exceptions} exceptions"));
         }
     }
-    let base = usize::from(play.case.story == Story::Increment);
-    let started = lane.yba.backups_started(&play.universe) - base;
+    let started = lane.yba.backups_started(&play.universe) - play.case.story.bases();
     // Between the look at its lease and the POST a process can be stopped like anywhere else.
     if started < *expected.started.start() || started > *expected.started.end() + play.late_posts() {
         return Err(format!("YBA started {started} backups instead of {:?}", expected.started));
@@ -104,7 +103,7 @@ fn agrees_with_yba(play: &Play<'_>, record: &BackupRecord) -> Result<(), String>
     match (record.status(), rows.as_slice()) {
         (TrackerStatus::Success, [row]) => {
             let named =
-                (record.task.as_ref().map(|id| id.as_str()), record.backup.as_ref().map(|id| id.as_str()));
+                (record.task.as_ref().map(TaskId::as_str), record.backup.as_ref().map(BackupId::as_str));
             if named == (Some(row.task.as_str()), Some(row.id.as_str())) {
                 Ok(())
             } else {
