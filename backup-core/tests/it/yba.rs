@@ -1,4 +1,5 @@
-//! The two strategies against a simulated YBA, over real HTTP: every fault at every step, and what reaches the wire.
+//! The two strategies against a simulated YBA, over real HTTP: how YBA behaves, and what reaches the wire. Every fault at every
+//! call is in the matrix of `backup-store`.
 
 use std::{
     sync::{
@@ -305,47 +306,6 @@ async fn refusals_keep_their_text_and_get_their_code() {
         let words = body.trim_start_matches("{\"error\":\"").split('"').next().unwrap();
         assert!(message.contains(words), "{message} does not hold {words}");
         assert_eq!((shop.started(), shop.yba.count(Endpoint::CreateBackup)), (0, 1));
-    }
-}
-
-/// The fault matrix: every fault, at every call of the path, once and three times in a row. Whatever happens on the way,
-/// one backup is started, it is found, and the record says so.
-#[tokio::test]
-async fn no_fault_on_the_way_loses_or_doubles_a_backup() {
-    let faults = [
-        Fault::Delay(Duration::from_millis(40)),
-        Fault::DropBeforeAcceptance,
-        Fault::DropAfterAcceptance,
-        Fault::status(500, "internal"),
-        Fault::plain(503, "YBA is shutting down"),
-        Fault::Truncated,
-        Fault::Html,
-        Fault::Reset,
-        Fault::Unreadable200,
-    ];
-    let steps = [
-        Endpoint::CreateBackup,
-        Endpoint::GetTask,
-        Endpoint::BackupsOfTask,
-        Endpoint::ListTasks,
-        Endpoint::HaLeader,
-    ];
-    for fault in &faults {
-        for step in steps {
-            for times in [1, 3] {
-                let shop = Shop::open().await;
-                if matches!(step, Endpoint::ListTasks | Endpoint::HaLeader) {
-                    // These are only asked after a lost answer.
-                    shop.yba.script(Endpoint::CreateBackup, Fault::DropAfterAcceptance);
-                }
-                shop.yba.script(step, fault.clone().times(times));
-                let record = shop.run("full").await;
-                let story = format!("{fault:?} x{times} at {step:?}: {record:#?}");
-                assert_eq!(record.status(), TrackerStatus::Success, "{story}");
-                assert_eq!(shop.started(), 1, "{story}");
-                assert_eq!(shop.yba.backups()[0].state, BackupState::Completed, "{story}");
-            }
-        }
     }
 }
 

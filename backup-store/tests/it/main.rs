@@ -1,6 +1,8 @@
 //! The store against its contract, and against trouble.
 
 #[cfg(test)]
+mod matrix;
+#[cfg(test)]
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(test)]
