@@ -14,7 +14,7 @@ use backup_core::{
     store::{BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved},
     strategy::{Found, NoAnswer, Observation, PlanError, Start},
 };
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use tokio::sync::watch;
 
 /// A step of the protocol, by its name and how often the process has taken it.
@@ -423,6 +423,10 @@ impl TrackingStore for ItsStore {
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {
         self.takes("refuse", "refuse".to_owned(), || self.store.refuse(refusal)).await
+    }
+
+    async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
+        self.takes("prune", "prune".to_owned(), || self.store.prune(before, limit)).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
