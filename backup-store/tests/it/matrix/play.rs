@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use backup_core::{
-    BackupRecord, BackupRequest, BatchId, Clock, Error, FixedTargets, Orchestrator, Phase,
+    AttemptId, BackupRecord, BackupRequest, BatchId, Clock, Error, FixedTargets, Orchestrator, Phase,
     testing::ManualClock,
 };
 use tokio::{sync::watch, task::JoinHandle};
@@ -15,7 +15,7 @@ use yba_client::{
 use super::{
     case::{Case, Trouble},
     lane::Lane,
-    process::{Moment, Process, Step},
+    process::{Moment, POST, Process, Step},
     story::{Story, order},
     verdict,
 };
@@ -34,9 +34,10 @@ pub(super) struct Play<'a> {
     /// Their records, and how many batches and changes there were when they were read.
     records: Vec<BackupRecord>,
     read_after: (usize, usize),
-    /// POSTs of the lane until now, and when the first of this play was sent.
+    /// POSTs of the lane until now.
     posts_before: u64,
-    posted_at: Option<Duration>,
+    /// When the first POST of this play reached YBA, and of which attempt it was.
+    posted: Option<(Duration, AttemptId)>,
     targets: FixedTargets,
     processes: Vec<Process>,
     replicas: Vec<Orchestrator>,
@@ -70,7 +71,7 @@ pub(super) async fn play(lane: &Lane, case: &Case) -> Result<Vec<String>, String
         records: Vec::new(),
         read_after: (0, 0),
         posts_before: lane.yba.count(Endpoint::CreateBackup),
-        posted_at: None,
+        posted: None,
         targets: FixedTargets::new([target], []).expect("one target"),
         processes: Vec::new(),
         replicas: Vec::new(),
@@ -115,9 +116,7 @@ impl Play<'_> {
             self.lane.quiet().await;
             self.hear().await?;
             self.read().await;
-            if self.lane.yba.count(Endpoint::CreateBackup) > self.posts_before {
-                self.posted_at.get_or_insert(self.lane.clock.elapsed());
-            }
+            self.note_the_post();
             if self.trouble_yba().await || self.replace_the_struck() || self.turn().await {
                 continue;
             }
@@ -249,7 +248,6 @@ impl Play<'_> {
 
     /// POSTs that a process sent late: it had looked at its lease before it was stopped.
     pub(super) fn late_posts(&self) -> usize {
-        const POST: &str = "YBA start";
         let Some(before) = self.taken_before_waking else { return 0 };
         let late = self.processes[0].taken().iter().skip(before).filter(|step| *step == POST).count();
         let is_struck = |(step, moment): (&Step, Moment)| step.name == POST && moment != Moment::StopsAfter;
@@ -293,9 +291,16 @@ impl Play<'_> {
         true
     }
 
-    /// The first attempt's POST arrives after all.
+    fn note_the_post(&mut self) {
+        let attempt = self.records.first().and_then(BackupRecord::attempt);
+        if self.posted.is_none() && self.lane.yba.count(Endpoint::CreateBackup) > self.posts_before {
+            self.posted = attempt.map(|attempt| (self.lane.clock.elapsed(), attempt.id));
+        }
+    }
+
+    /// The first POST, which was dropped, arrives after all.
     async fn deliver(&self) {
-        let attempt = self.records[0].attempts[0].id;
+        let (_, attempt) = self.posted.expect("it is time");
         let client = self.lane.yba.client();
         let order = order(&self.lane.yba, &self.universe);
         // Nobody waits for the answer any more.
@@ -314,10 +319,10 @@ impl Play<'_> {
     fn is_time_to_turn(&self) -> bool {
         let is_in = |phase: Phase| self.records.first().is_some_and(|record| record.phase == phase);
         match self.case.story {
-            Story::Busy => self.posted_at.is_some(),
+            Story::Busy => self.posted.is_some(),
             Story::LateRequest => {
                 let now = self.lane.clock.elapsed();
-                self.posted_at.is_some_and(|at| now.saturating_sub(at) >= LATE) && !self.records.is_empty()
+                self.posted.is_some_and(|(at, _)| now.saturating_sub(at) >= LATE)
             }
             Story::Restart | Story::Divergence => self.lane.yba.backups_started(&self.universe) > 0,
             Story::RunAgain => is_in(Phase::Done),

@@ -40,6 +40,9 @@ impl fmt::Display for Step {
     }
 }
 
+/// The one step whose effect must not happen twice.
+pub(super) const POST: &str = "YBA start";
+
 /// What goes wrong with a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {

@@ -36,6 +36,10 @@ impl Play<'_> {
                     }
                 }
             }
+            // The second run may meet what the late POST of the first has started, while that is being aborted.
+            _ if story == Story::RunAgain && self.late_posts() > 0 => {
+                (expected.end, expected.exceptions) = (None, None);
+            }
             _ => {}
         }
         expected
