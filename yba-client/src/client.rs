@@ -187,12 +187,17 @@ impl YbaClient {
         read: impl Fn(Answer) -> Result<T, Failure>,
     ) -> Result<(T, StatusCode), Failure> {
         let built = self.build(request, place)?;
-        let _permit = self.0.limits.enter().await.map_err(|_| Failure::circuit_open())?;
+        let limits = &self.0.limits;
+        let _permit = if request.despite_circuit {
+            limits.place().await
+        } else {
+            limits.enter().await.map_err(|_| Failure::circuit_open())?
+        };
         let answer = match self.0.http.execute(built).await {
             Ok(response) => self.receive(response, request.id.as_ref()).await,
             Err(error) => Err(Failure::transport(error)),
         };
-        self.0.limits.learn(answer.as_ref().err().is_none_or(Failure::is_an_answer));
+        limits.learn(answer.as_ref().err().is_none_or(Failure::is_an_answer));
         let answer = answer?;
         let status = answer.status;
         read(answer).map(|value| (value, status))

@@ -90,9 +90,9 @@ impl YbaClient {
         self.leadership_of(place).await.is_ok_and(Leadership::is_authoritative)
     }
 
-    /// Asks one address once.
+    /// Asks one address once. The circuit may be open, if it was the leader that did not answer: somebody has to ask the others.
     async fn leadership_of(&self, place: usize) -> Result<Leadership, Error> {
-        let request = Request::get("ha_leader", "/api/v1/ha_leader").anonymous();
+        let request = Request::get("ha_leader", "/api/v1/ha_leader").anonymous().despite_circuit();
         let answer = self.attempt(&request, place, |_| Ok(())).await;
         leadership(answer.map(|_| ()).map_err(|failure| {
             failure.into_error(&Call {

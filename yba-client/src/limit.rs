@@ -77,8 +77,18 @@ pub(crate) struct Limits {
     at_a_time: Option<Arc<Semaphore>>,
     breaker: Option<(CircuitBreaker, Mutex<Circuit>)>,
     #[cfg(feature = "rate-limit")]
-    rate: Option<(std::num::NonZeroU32, governor::DefaultDirectRateLimiter)>,
+    rate: Option<Rate>,
     born: Instant,
+}
+
+/// So many calls per second.
+#[cfg(feature = "rate-limit")]
+#[derive(Debug)]
+struct Rate {
+    per_second: std::num::NonZeroU32,
+    limiter: governor::DefaultDirectRateLimiter,
+    /// The limiter wakes all who wait and lets one through; here they stand in line.
+    line: tokio::sync::Mutex<()>,
 }
 
 /// The call was held back by an open circuit.
@@ -96,15 +106,18 @@ impl Limits {
             at_a_time: at_a_time.map(|calls| Arc::new(Semaphore::new(calls.min(Semaphore::MAX_PERMITS)))),
             breaker: breaker.map(|breaker| (breaker, Mutex::new(closed))),
             #[cfg(feature = "rate-limit")]
-            rate: per_second
-                .map(|calls| (calls, governor::RateLimiter::direct(governor::Quota::per_second(calls)))),
+            rate: per_second.map(|per_second| Rate {
+                per_second,
+                limiter: governor::RateLimiter::direct(governor::Quota::per_second(per_second)),
+                line: tokio::sync::Mutex::new(()),
+            }),
             born: Instant::now(),
         }
     }
 
     #[cfg(feature = "rate-limit")]
     pub(crate) fn per_second(&self) -> Option<std::num::NonZeroU32> {
-        self.rate.as_ref().map(|(calls, _)| *calls)
+        self.rate.as_ref().map(|rate| rate.per_second)
     }
 
     /// Whether a call would be held back by an open circuit. Asking does not count as the one call that is let through.
@@ -112,26 +125,35 @@ impl Limits {
         self.circuit(|breaker, circuit, now| (breaker.admit(circuit, now).0, circuit)).is_err()
     }
 
-    /// Waits for a place; the permit is held while the request is under way.
+    /// Waits for a place, unless the circuit is open; the permit is held while the request is under way.
     ///
-    /// Whoever has a place waits for the second to have room, not the other way round: calls that were let through
-    /// earlier and then waited for a place would leave together. The circuit is asked last, because it may have opened
-    /// meanwhile; and first, so that nobody waits to be told so.
+    /// The circuit is asked last, because it may have opened meanwhile; and first, so that nobody waits to be told so.
     pub(crate) async fn enter(&self) -> Result<Option<OwnedSemaphorePermit>, CircuitIsOpen> {
         if self.is_held_back() {
             return Err(CircuitIsOpen);
         }
+        let place = self.place().await;
+        self.circuit(CircuitBreaker::admit)?;
+        Ok(place)
+    }
+
+    /// Waits for a place, whatever the circuit says.
+    ///
+    /// Whoever has a place waits for the second to have room, not the other way round: calls that were let through
+    /// earlier and then waited for a place would leave together. They wait in line, so that nobody waits for longer than those
+    /// before it need.
+    pub(crate) async fn place(&self) -> Option<OwnedSemaphorePermit> {
         let place = match &self.at_a_time {
             // The semaphore is never closed.
             Some(places) => places.clone().acquire_owned().await.ok(),
             None => None,
         };
         #[cfg(feature = "rate-limit")]
-        if let Some((_, rate)) = &self.rate {
-            rate.until_ready().await;
+        if let Some(rate) = &self.rate {
+            let _turn = rate.line.lock().await;
+            rate.limiter.until_ready().await;
         }
-        self.circuit(CircuitBreaker::admit)?;
-        Ok(place)
+        place
     }
 
     /// Asks the breaker, if there is one, and keeps the state that it leaves.

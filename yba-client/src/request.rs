@@ -37,6 +37,8 @@ pub(crate) struct Request {
     pub(crate) idempotency: Idempotency,
     pub(crate) id: Option<RequestId>,
     pub(crate) authenticated: bool,
+    /// Sent although the circuit may be open: it looks for whoever answers instead.
+    pub(crate) despite_circuit: bool,
     /// Why the request cannot be sent; the first fault wins.
     pub(crate) fault: Option<String>,
 }
@@ -54,6 +56,7 @@ impl Request {
             idempotency,
             id: None,
             authenticated: true,
+            despite_circuit: false,
             fault: None,
         }
     }
@@ -117,6 +120,11 @@ impl Request {
     /// The call needs no token, and gets none.
     pub(crate) fn anonymous(mut self) -> Self {
         self.authenticated = false;
+        self
+    }
+
+    pub(crate) fn despite_circuit(mut self) -> Self {
+        self.despite_circuit = true;
         self
     }
 

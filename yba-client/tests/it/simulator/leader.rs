@@ -1,7 +1,10 @@
 //! Two addresses of one YBA, of which one leads.
 
+use std::time::Duration;
+
 use yba_client::{
-    CreateBackup, ErrorKind, Leadership, Proxy, Reach, RetryPolicy, TaskState, YbaClient,
+    CircuitBreaker, CreateBackup, ErrorKind, Leadership, Proxy, Reach, RetryPolicy, TaskState, YbaClient,
+    YbaClientBuilder,
     simulator::{Endpoint, Simulator},
 };
 
@@ -9,14 +12,16 @@ use super::{MINUTE, full, start, still};
 
 /// A client that knows both, the first of them first.
 fn knowing(first: &Simulator, second: &Simulator) -> YbaClient {
+    builder(first, second).build().expect("the settings are right")
+}
+
+fn builder(first: &Simulator, second: &Simulator) -> YbaClientBuilder {
     YbaClient::builder(first.url())
         .address(second.url())
         .customer(first.customer())
         .token(first.token())
         .proxy(Proxy::None)
         .retry(RetryPolicy::never())
-        .build()
-        .expect("the settings are right")
 }
 
 #[tokio::test]
@@ -41,6 +46,30 @@ async fn a_dead_address_is_left_for_the_living_one() {
     let client = knowing(&leader, &standby);
     leader.go_down().await;
     standby.become_leader();
+    start(&client, &full(&leader)).await.unwrap();
+    assert_eq!(standby.backups_started(&leader.universe()), 1);
+}
+
+/// Nobody answers, the circuit opens, and the standby is promoted: the one call that is let through finds it, although the address
+/// that it tries first stays dead.
+#[tokio::test]
+async fn an_open_circuit_does_not_hide_a_new_leader() {
+    let leader = still().await;
+    let standby = leader.start_standby().await;
+    let breaker = CircuitBreaker { failures: 2, pause: Duration::from_secs(30) };
+    let client = builder(&leader, &standby).circuit_breaker(breaker).build().unwrap();
+    leader.go_down().await;
+    standby.go_down().await;
+    for _ in 0..3 {
+        client.tasks().list(None).await.unwrap_err();
+    }
+    assert!(client.is_held_back());
+    standby.come_up().await;
+    standby.become_leader();
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(31)).await;
+    tokio::time::resume();
+    client.tasks().list(None).await.unwrap();
     start(&client, &full(&leader)).await.unwrap();
     assert_eq!(standby.backups_started(&leader.universe()), 1);
 }
