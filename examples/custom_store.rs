@@ -99,6 +99,10 @@ impl TrackingStore for AuditedStore {
     async fn check(&self) -> Result<(), StoreError> {
         self.inner.check().await
     }
+
+    fn clock(&self) -> Option<Arc<dyn Clock>> {
+        self.inner.clock()
+    }
 }
 
 /// A store, and the trail that it writes.

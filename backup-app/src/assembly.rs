@@ -101,7 +101,9 @@ impl App {
     ) -> Result<Self, StartError> {
         let (yba, resolver) = targets_and_clients(&settings)?;
         let mut config = store_config(&settings.datasource, &settings.application_name);
-        config.create_file = role != Role::Inspection;
+        if role == Role::Inspection {
+            config = only_looking(config);
+        }
         let store = backup_store::connect(&config).await?;
         let builder = Orchestrator::builder()
             .resolver(resolver)
@@ -144,7 +146,14 @@ pub async fn open_store(
     settings: &DatasourceSettings,
     application_name: &str,
 ) -> Result<Arc<dyn TrackingStore>, ConnectError> {
-    backup_store::connect(&store_config(settings, application_name)).await
+    backup_store::connect(&only_looking(store_config(settings, application_name))).await
+}
+
+/// Whoever only looks changes nothing, not even old tables.
+fn only_looking(mut config: StoreConfig) -> StoreConfig {
+    config.create_file = false;
+    config.migrate = false;
+    config
 }
 
 fn store_config(settings: &DatasourceSettings, application_name: &str) -> StoreConfig {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 
 use crate::{pace, path::Path, store::StoreError};
@@ -20,7 +20,9 @@ pub(crate) async fn forget_finished_work(path: Arc<Path>, keep: Duration, stop: 
     let mut pause = FIRST;
     // Replicas that start together delete one after the other.
     while stop.run_until_cancelled(path.clock.sleep(pace::poll_interval(0, pause, pause))).await.is_some() {
-        let before = path.clock.now() - keep;
+        // Longer ago than time itself: nothing is that old.
+        let keep = TimeDelta::from_std(keep).unwrap_or(TimeDelta::MAX);
+        let Some(before) = path.clock.now().checked_sub_signed(keep) else { return };
         match stop.run_until_cancelled(delete(&path, before)).await {
             Some(Ok(0)) => {}
             Some(Ok(deleted)) => tracing::info!(deleted, %before, "deleted the records of finished batches"),

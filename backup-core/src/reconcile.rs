@@ -302,7 +302,7 @@ async fn advance(path: Arc<Path>, live: Arc<Live>, mut held: Box<Held>) -> (Box<
     loop {
         let next = path.advance(&mut held).await;
         live.publish(&held);
-        if !matches!(next, Next::Now | Next::After(Duration::ZERO)) {
+        if next != Next::Now {
             return (held, next);
         }
     }

@@ -116,7 +116,8 @@ pub trait TrackingStore: Send + Sync + 'static {
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError>;
 
     /// The clock that the processes of this store share, if it has one: deadlines and the instants of records are measured by
-    /// it, so that replicas need not agree on the time. `None`: each process by its machine's.
+    /// it, so that replicas need not agree on the time. `None`: each process by its machine's. A store around another one passes
+    /// this on.
     fn clock(&self) -> Option<Arc<dyn Clock>> {
         None
     }

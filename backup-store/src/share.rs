@@ -8,7 +8,6 @@ use std::{
     collections::HashSet,
     future::Future,
     hash::Hash,
-    mem,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -107,7 +106,7 @@ impl<I: Item, O: Send + 'static> Drop for Turn<'_, I, O> {
         // Without a runtime it is the end of the process, and nobody waits.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) if !state.waiting.is_empty() => {
-                runtime.spawn(Arc::clone(self.0).work());
+                runtime.spawn(Arc::clone(self.0).work(Unfinished(Some(Arc::clone(self.0)))));
             }
             _ => state.is_under_way = false,
         }
@@ -116,8 +115,7 @@ impl<I: Item, O: Send + 'static> Drop for Turn<'_, I, O> {
 
 impl<I: Item, O: Send + 'static> Inner<I, O> {
     /// Writes groups until nobody waits.
-    async fn work(self: Arc<Self>) {
-        let panics = Panics(&self);
+    async fn work(self: Arc<Self>, mut unfinished: Unfinished<I, O>) {
         while let Some(group) = self.next_group() {
             let (items, senders): (Vec<I>, Vec<_>) = group.into_iter().unzip();
             let answers = (self.run)(items).await;
@@ -126,7 +124,7 @@ impl<I: Item, O: Send + 'static> Inner<I, O> {
                 let _ = sender.send(answer);
             }
         }
-        mem::forget(panics);
+        unfinished.0 = None;
     }
 
     /// The next items that may go together, in the order of their arrival.
@@ -138,7 +136,7 @@ impl<I: Item, O: Send + 'static> Inner<I, O> {
         }
         let mut keys = HashSet::new();
         let (mut group, mut later) = (Vec::new(), Vec::new());
-        for entry in mem::take(&mut state.waiting) {
+        for entry in std::mem::take(&mut state.waiting) {
             let fits = group.len() < self.most && keys.insert(entry.0.key());
             if fits { &mut group } else { &mut later }.push(entry);
         }
@@ -151,12 +149,14 @@ impl<I: Item, O: Send + 'static> Inner<I, O> {
     }
 }
 
-/// Dropped only by a panic: makes room for the next group, and lets those who wait try alone.
-struct Panics<'a, I: Item, O: Send + 'static>(&'a Inner<I, O>);
+/// Dropped before its end by a panic, or by a runtime that shuts down: makes room for the next group, and lets those who wait
+/// try alone.
+struct Unfinished<I: Item, O: Send + 'static>(Option<Arc<Inner<I, O>>>);
 
-impl<I: Item, O: Send + 'static> Drop for Panics<'_, I, O> {
+impl<I: Item, O: Send + 'static> Drop for Unfinished<I, O> {
     fn drop(&mut self) {
-        let mut state = self.0.lock();
+        let Some(inner) = &self.0 else { return };
+        let mut state = inner.lock();
         state.is_under_way = false;
         state.waiting.clear();
     }

@@ -1,8 +1,12 @@
 //! `config check`: every setting with its origin, and everything that is wrong; with `--online`, who answers.
 
+use std::path::Path;
+
 use anyhow::Result;
 use backup_app::settings::TargetState;
-use backup_app::{ConfigError, Examination, Fault, Row, Settings, Warning, open_store, yba_instances};
+use backup_app::{
+    ConfigError, ConnectError, Examination, Fault, Row, Settings, Warning, open_store, yba_instances,
+};
 use serde::Serialize;
 use yba_client::{Leadership, YbaClient};
 
@@ -165,6 +169,16 @@ async fn database(settings: &Settings) -> Check {
     let what = format!("database {}", settings.datasource.url);
     let store = match open_store(&settings.datasource, &settings.application_name).await {
         Ok(store) => store,
+        Err(ConnectError::NoDatabase { path }) if Path::new(&path).parent().is_some_and(Path::is_dir) => {
+            return passed(what, "is not there yet; the first start makes it");
+        }
+        Err(ConnectError::NotMigrated { missing, .. }) if settings.datasource.migrate => {
+            let missing = missing.join(", ");
+            return passed(
+                what,
+                format!("can be read; the next start brings its tables up to date ({missing})"),
+            );
+        }
         Err(error) => return failed(what, chain(&error)),
     };
     match store.check().await {

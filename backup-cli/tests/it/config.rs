@@ -58,7 +58,9 @@ fn what_is_no_yaml_is_told_with_its_place() {
 fn online_asks_the_database_and_every_instance() {
     let stage = Stage::new();
     let ran = stage.run(&["config", "check", "--online"]).must_exit(0);
-    ran.must_show("can be read and written").must_show("2024.2.0.0-b145").must_show("is accepted");
+    ran.must_show("is not there yet").must_show("2024.2.0.0-b145").must_show("is accepted");
+    stage.run(&["run", "orders"]).must_exit(0);
+    stage.run(&["config", "check", "--online"]).must_exit(0).must_show("can be read and written");
     stage.yba.rotate_token();
     let (ran, shown) = stage.run_json(&["config", "check", "--online"]);
     ran.must_exit(1);

@@ -1,7 +1,8 @@
 //! The database's clock, as this process sees it: what the instants in records are measured by, so that replicas whose machines
 //! disagree on the time agree on deadlines.
 //!
-//! It is this machine's clock, put right by how far the database's was off when last asked.
+//! It is this machine's monotonic clock, set by what the database said when last asked: a jump of the machine's time changes
+//! nothing.
 
 use std::{
     sync::{
@@ -12,7 +13,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use backup_core::{Clock, SystemClock, to_micros};
+use backup_core::{Clock, SystemClock};
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, Row};
 
@@ -21,16 +22,21 @@ pub(super) const INTERVAL: Duration = Duration::from_mins(1);
 /// A machine that is further off should be looked at.
 const NOTEWORTHY: TimeDelta = TimeDelta::seconds(5);
 
+/// An answer that took longer says too little about the time.
+const PROMPT: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(super) struct DatabaseClock {
     machine: Arc<dyn Clock>,
-    /// The database's time less the machine's, in microseconds.
-    ahead: AtomicI64,
+    /// The database's time when the machine's monotonic clock began, in microseconds since 1970.
+    began: AtomicI64,
 }
 
 impl DatabaseClock {
+    /// Not asked yet, it has the machine's time.
     pub(super) fn new(machine: Arc<dyn Clock>) -> Self {
-        Self { machine, ahead: AtomicI64::new(0) }
+        let began = AtomicI64::new(micros(machine.now(), machine.elapsed()));
+        Self { machine, began }
     }
 
     pub(super) fn of_this_machine() -> Self {
@@ -39,20 +45,23 @@ impl DatabaseClock {
 
     /// Asks the database. The answer holds for the middle of the time that the question took.
     pub(super) async fn set(&self, connection: &mut PgConnection, address: &str) -> Result<(), sqlx::Error> {
-        let asked_at = self.machine.now();
+        let asked_at = self.machine.elapsed();
         let row =
             sqlx::query("SELECT clock_timestamp() AS now").persistent(false).fetch_one(connection).await?;
-        let taken = self.machine.now() - asked_at;
-        self.take(row.try_get("now")?, asked_at + taken / 2, address);
+        let taken = self.machine.elapsed().saturating_sub(asked_at);
+        if taken < PROMPT {
+            self.take(row.try_get("now")?, asked_at + taken / 2, address);
+        }
         Ok(())
     }
 
-    fn take(&self, theirs: DateTime<Utc>, ours: DateTime<Utc>, address: &str) {
-        let ahead = theirs - ours;
-        let before = self.ahead.swap(ahead.num_microseconds().unwrap_or_default(), Ordering::Relaxed);
-        let is_news = (ahead - TimeDelta::microseconds(before)).abs() > NOTEWORTHY;
-        if is_news && ahead.abs() > NOTEWORTHY {
-            let ahead_s = ahead.num_seconds();
+    fn take(&self, theirs: DateTime<Utc>, elapsed: Duration, address: &str) {
+        let machine = micros(self.machine.now(), self.machine.elapsed());
+        let began = micros(theirs, elapsed);
+        let is_off = |began: i64| TimeDelta::microseconds(began - machine).abs() > NOTEWORTHY;
+        let before = self.began.swap(began, Ordering::Relaxed);
+        if is_off(began) && !is_off(before) {
+            let ahead_s = TimeDelta::microseconds(began - machine).num_seconds();
             tracing::warn!(
                 address,
                 ahead_s,
@@ -62,10 +71,17 @@ impl DatabaseClock {
     }
 }
 
+/// When a monotonic clock began that has run for so long by now.
+fn micros(now: DateTime<Utc>, elapsed: Duration) -> i64 {
+    now.timestamp_micros().saturating_sub(i64::try_from(elapsed.as_micros()).unwrap_or(i64::MAX))
+}
+
 #[async_trait]
 impl Clock for DatabaseClock {
     fn now(&self) -> DateTime<Utc> {
-        to_micros(self.machine.now() + TimeDelta::microseconds(self.ahead.load(Ordering::Relaxed)))
+        let elapsed = i64::try_from(self.machine.elapsed().as_micros()).unwrap_or(i64::MAX);
+        let now = self.began.load(Ordering::Relaxed).saturating_add(elapsed);
+        DateTime::from_timestamp_micros(now).unwrap_or_else(|| self.machine.now())
     }
 
     fn elapsed(&self) -> Duration {
@@ -91,7 +107,7 @@ mod tests {
         let theirs = clocks[0].now() + TimeDelta::days(7);
         let times = clocks.map(|machine| {
             let clock = DatabaseClock::new(machine.clone());
-            clock.take(theirs, machine.now(), "somewhere");
+            clock.take(theirs, machine.elapsed(), "somewhere");
             machine.advance(Duration::from_secs(10));
             clock.now()
         });

@@ -187,7 +187,7 @@ async fn keep_time(store: Weak<PostgresStore>, clock: Arc<DatabaseClock>) {
             store.access.hand_back(connection, asked)
         };
         // Away for now: the difference that was last seen still holds.
-        if let Err(error) = asked.await {
+        if let Err(error) = store.access.replay.limited(asked).await {
             tracing::debug!(?error, "the database was not asked for its time");
         }
     }
