@@ -138,6 +138,9 @@ async fn claim_open_work(
     }
 }
 
+/// Steps that become due within this time start together: one wake-up serves many.
+const MOMENT: Duration = Duration::from_millis(25);
+
 /// The batches of this process, in the order in which they are due.
 struct Round {
     path: Arc<Path>,
@@ -175,8 +178,10 @@ impl Round {
         loop {
             self.start_due_steps();
             let room = self.steps.len() < self.path.settings.concurrency;
-            let next_due =
-                self.due.first_key_value().map(|((due, _), _)| due.saturating_sub(clock.elapsed()));
+            let next_due = self
+                .due
+                .first_key_value()
+                .map(|((due, _), _)| due.saturating_sub(clock.elapsed()).max(MOMENT));
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
