@@ -101,9 +101,7 @@ impl App {
     ) -> Result<Self, StartError> {
         let (yba, resolver) = targets_and_clients(&settings)?;
         let mut config = store_config(&settings.datasource, &settings.application_name);
-        if role == Role::Inspection {
-            config = only_looking(config);
-        }
+        config.create_file = role != Role::Inspection;
         let store = backup_store::connect(&config).await?;
         let builder = Orchestrator::builder()
             .resolver(resolver)
@@ -137,7 +135,7 @@ pub fn yba_instances(settings: &Settings) -> Result<YbaInstances, StartError> {
     Ok(targets_and_clients(settings)?.0)
 }
 
-/// Opens the store that the settings name.
+/// Opens the store that the settings name, to ask whether it is well: no file is made, and no table is changed.
 ///
 /// # Errors
 ///
@@ -146,14 +144,10 @@ pub async fn open_store(
     settings: &DatasourceSettings,
     application_name: &str,
 ) -> Result<Arc<dyn TrackingStore>, ConnectError> {
-    backup_store::connect(&only_looking(store_config(settings, application_name))).await
-}
-
-/// Whoever only looks changes nothing, not even old tables.
-fn only_looking(mut config: StoreConfig) -> StoreConfig {
+    let mut config = store_config(settings, application_name);
     config.create_file = false;
     config.migrate = false;
-    config
+    backup_store::connect(&config).await
 }
 
 fn store_config(settings: &DatasourceSettings, application_name: &str) -> StoreConfig {

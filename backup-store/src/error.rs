@@ -64,9 +64,8 @@ pub enum ConnectError {
     },
     /// The tables are not what this version needs, and may not be changed: migrations are off.
     #[error(
-        "the tables at {address} lack {}, and may not be changed now: migrations are switched off, or the command only looks; \
-         start any program of this version once that runs backups, with migrations on, as a role that may create tables \
-         (statements run by hand are not recorded as run)",
+        "the tables at {address} lack {}, and migrations are switched off; start any program of this version once with \
+         them on, as a role that may create tables (statements run by hand are not recorded as run)",
         missing.join(", ")
     )]
     NotMigrated {
