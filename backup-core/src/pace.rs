@@ -4,8 +4,12 @@ use std::time::Duration;
 
 use rand::RngExt;
 
+/// Where the first look comes at once, the intervals of the others grow from here.
+const AFTER_NONE: Duration = Duration::from_millis(100);
+
 /// The interval before look number `n` (0 is the first) at a task: from `first`, half as long again each time, to `max`.
 pub(crate) fn poll_interval(n: u32, first: Duration, max: Duration) -> Duration {
+    let first = if first.is_zero() && n > 0 { AFTER_NONE } else { first };
     let grown = first.mul_f64(1.5_f64.powi(i32::try_from(n.min(40)).unwrap_or(40)));
     spread(grown.min(max), 0.8)
 }
@@ -61,6 +65,14 @@ mod tests {
         }
         assert!((12..=35).contains(&tries), "{tries} tries in ten minutes");
         assert!(retry_pause(10, Duration::ZERO, first, max) >= max / 2, "tries count by themselves");
+    }
+
+    #[test]
+    fn only_the_first_look_comes_at_once() {
+        let max = Duration::from_secs(15);
+        assert_eq!(poll_interval(0, Duration::ZERO, max), Duration::ZERO);
+        assert!(poll_interval(1, Duration::ZERO, max) >= Duration::from_millis(100));
+        assert!(poll_interval(20, Duration::ZERO, max) >= max.mul_f64(0.8));
     }
 
     #[test]

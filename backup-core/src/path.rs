@@ -32,7 +32,7 @@ use crate::{
     state::Phase,
     store::{Claimed, Hold, Saved, StoreError, TrackingStore},
     strategies::Strategies,
-    strategy::{Found, PlanError, Start},
+    strategy::{BackupStrategy, Found, NoAnswer, Observation, PlanError, Start},
     target::{BackupTarget, Completion, OnUnknown},
 };
 
@@ -181,7 +181,7 @@ impl Path {
             }
             Start::Accepted { task, response } => {
                 tracing::info!(task_id = %task, "YBA accepted the backup");
-                self.running(held, |record, now| record.run(task, Some(response), now)).await
+                self.running(held, target, strategy.as_ref(), |record, now| record.run(task, Some(response), now)).await
             }
             Start::Rejected(failure) => self.end(held, failure).await,
             Start::Busy { text } => {
@@ -214,7 +214,7 @@ impl Path {
         match strategy.find(target, &held.record.open_attempts()).await {
             Ok(Found::Task { task, attempt }) => {
                 tracing::info!(task_id = %task, "found the task that the lost answer spoke of");
-                self.running(held, |record, now| record.adopt(task, attempt, now)).await
+                self.running(held, target, strategy.as_ref(), |record, now| record.adopt(task, attempt, now)).await
             }
             Ok(Found::Undecidable(what)) => match target.on_unknown {
                 OnUnknown::Repost if watched >= self.settings.settle_time => self.again(held).await,
@@ -266,19 +266,30 @@ impl Path {
         .await
     }
 
-    /// The task is known: records it.
+    /// The task is known: records it. A first look that is due at once goes beside the record: it changes nothing.
     async fn running(
         &self,
         held: &mut Held,
+        target: &BackupTarget,
+        strategy: &dyn BackupStrategy,
         step: impl FnOnce(&mut BackupRecord, DateTime<Utc>) -> Result<(), IllegalTransition>,
     ) -> Next {
-        held.tries = 0;
         held.watching_since = None;
-        match self.change(held, Duration::ZERO, step).await {
-            Next::Now => {
-                Next::After(pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max))
-            }
-            other => other,
+        let before = held.record.clone();
+        let outcome = step(&mut held.record, self.clock.now());
+        let look_at = held.record.task.clone().filter(|_| outcome.is_ok() && self.settings.poll_first.is_zero());
+        let recorded = self.changed(held, before, Duration::ZERO, outcome);
+        let Some(task) = look_at else {
+            return match recorded.await {
+                Next::Now => {
+                    Next::After(pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max))
+                }
+                other => other,
+            };
+        };
+        match tokio::join!(recorded, strategy.observe(target, &task)) {
+            (Next::Now, seen) => self.judge_look(held, target, &task, seen).await,
+            (other, _) => other,
         }
     }
 
@@ -297,12 +308,24 @@ impl Path {
                 Err(cause) => tracing::warn!(%cause, "YBA did not take the abort; asking again"),
             }
         }
+        let seen = strategy.observe(target, &task).await;
+        self.judge_look(held, target, &task, seen).await
+    }
+
+    /// What a look at the task, and at its backup, comes to.
+    async fn judge_look(
+        &self,
+        held: &mut Held,
+        target: &BackupTarget,
+        task: &TaskId,
+        seen: Result<Observation, NoAnswer>,
+    ) -> Next {
         held.tries = held.tries.saturating_add(1);
         let interval = pace::poll_interval(held.tries, self.settings.poll_first, self.settings.poll_max);
         let past_deadline = self.clock.now() >= held.record.deadline_at;
-        match strategy.observe(target, &task).await {
-            Ok(seen) => match judge(seen, &task, held.lease_state.cancel_requested()) {
-                Verdict::Open { .. } if past_deadline => self.end(held, deadline(&task, target, None)).await,
+        match seen {
+            Ok(seen) => match judge(seen, task, held.lease_state.cancel_requested()) {
+                Verdict::Open { .. } if past_deadline => self.end(held, deadline(task, target, None)).await,
                 Verdict::Open { percent } => {
                     held.percent = Some(percent);
                     self.open(held, interval).await
@@ -323,7 +346,7 @@ impl Path {
                     self.change(held, retry_in, |record, now| record.wait(busy(&text), now)).await
                 }
             },
-            Err(cause) if past_deadline => self.end(held, deadline(&task, target, Some(&cause.0))).await,
+            Err(cause) if past_deadline => self.end(held, deadline(task, target, Some(&cause.0))).await,
             Err(cause) => {
                 tracing::warn!(%cause, task_id = %task, "YBA cannot be asked for the task; looking again");
                 // Contact is lost: what is seen when it returns must settle anew.

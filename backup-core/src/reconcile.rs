@@ -228,7 +228,7 @@ impl Round {
         match step {
             Ok((_, (held, Next::After(pause)))) => self.enter(held, pause),
             Ok((_, (held, Next::Now))) => self.enter(held, Duration::ZERO),
-            Ok((_, (held, Next::Over | Next::Lost))) => self.leave(&held),
+            Ok((_, (_, Next::Over | Next::Lost))) => {}
             // A bug. Off the book, the lease is not renewed: the batch is taken up again when it expires, here or elsewhere.
             Err(panic) => {
                 let batch = &under_way.lease.batch;
@@ -251,11 +251,6 @@ impl Round {
         }
     }
 
-    fn leave(&self, held: &Held) {
-        self.path.drop_held(held);
-        self.live.leave(&held.record.batch);
-    }
-
     /// Finishes the steps under way, and gives everything else up.
     async fn finish(
         mut self,
@@ -271,7 +266,6 @@ impl Round {
         loop {
             tokio::select! {
                 ended = self.steps.join_next() => match ended {
-                    Some(Ok((held, Next::Over | Next::Lost))) => self.leave(&held),
                     Some(_) => {}
                     None => break,
                 },
@@ -302,13 +296,19 @@ impl Round {
     }
 }
 
-/// Steps that follow each other at once are taken in one go.
+/// Steps that follow each other at once are taken in one go. A batch that is over is let go right here: its caller waits.
 async fn advance(path: Arc<Path>, live: Arc<Live>, mut held: Box<Held>) -> (Box<Held>, Next) {
     loop {
         let next = path.advance(&mut held).await;
         live.publish(&held);
-        if next != Next::Now {
-            return (held, next);
+        match next {
+            Next::Now => {}
+            Next::After(_) => return (held, next),
+            Next::Over | Next::Lost => {
+                path.drop_held(&held);
+                live.leave(&held.record.batch);
+                return (held, next);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ pub struct Settings {
     pub lease: Duration,
     /// How long an end that may not last, or an attempt that cannot be found, must stay that way to be believed.
     pub settle_time: Duration,
-    /// The first look at a new task comes after this long.
+    /// The first look at a new task comes after this long; zero: at once, beside the record of the task.
     pub poll_first: Duration,
     /// Looks at a task are never further apart.
     pub poll_max: Duration,

@@ -19,7 +19,7 @@ pub struct OrchestratorSettings {
     /// `orchestrator.settle-time` (60 s): how long an end that may not last, or an attempt that cannot be found,
     /// must stay that way to be believed.
     pub settle_time: Duration,
-    /// `orchestrator.poll-first` (1 s): the first look at a task.
+    /// `orchestrator.poll-first` (1 s): the first look at a task; zero: at once.
     pub poll_first: Duration,
     /// `orchestrator.poll-max` (15 s): looks at a task are never further apart.
     pub poll_max: Duration,
@@ -49,7 +49,7 @@ impl OrchestratorSettings {
         let settings = Self {
             lease: reader.within("orchestrator.lease", secs(30), secs(3)..=secs(3600)),
             settle_time: reader.setting("orchestrator.settle-time", secs(60)),
-            poll_first: positive(reader, "orchestrator.poll-first", secs(1)),
+            poll_first: reader.setting("orchestrator.poll-first", secs(1)),
             poll_max: positive(reader, "orchestrator.poll-max", secs(15)),
             retry_first: positive(reader, "orchestrator.retry-first", secs(2)),
             retry_max: positive(reader, "orchestrator.retry-max", secs(60)),
