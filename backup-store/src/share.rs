@@ -1,11 +1,11 @@
 //! Lets work that waits share a statement and a commit.
 //!
 //! An item that arrives while nothing is under way goes at once and alone, in the task of its caller. Items that arrive while
-//! others are under way wait for them anyway, and then go together. So nothing is slower at low load, and at high load a flush
-//! of the disk serves many.
+//! others are under way wait for them anyway, and then go together, those of one kind at a time: the kind that has waited most
+//! in all. So nothing is slower at low load, nobody is passed over for ever, and at high load a flush of the disk serves many.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     future::Future,
     hash::Hash,
     pin::Pin,
@@ -48,24 +48,37 @@ struct Inner<I, O> {
     state: Mutex<State<I, O>>,
     /// Items in a group.
     most: usize,
+    /// Items of different kinds are never written together.
+    kind: fn(&I) -> usize,
     run: Run<I, O>,
 }
 
 struct State<I, O> {
-    waiting: Vec<(I, oneshot::Sender<Answer<O>>)>,
+    waiting: Vec<Waiting<I, O>>,
     /// A group is, or a caller's own item.
     is_under_way: bool,
 }
 
+struct Waiting<I, O> {
+    item: I,
+    sender: oneshot::Sender<Answer<O>>,
+    /// Groups that went while it waited.
+    passed: usize,
+}
+
 impl<I: Item, O: Send + 'static> Share<I, O> {
-    /// `run` answers its items in their order.
-    pub(crate) fn new<F>(most: usize, run: impl Fn(Vec<I>) -> F + Send + Sync + 'static) -> Self
+    /// `run` answers its items, all of one kind, in their order.
+    pub(crate) fn new<F>(
+        most: usize,
+        kind: fn(&I) -> usize,
+        run: impl Fn(Vec<I>) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = Vec<Answer<O>>> + Send + 'static,
     {
         let state = Mutex::new(State { waiting: Vec::new(), is_under_way: false });
         let run: Run<I, O> = Box::new(move |items| Box::pin(run(items)));
-        Self { inner: Arc::new(Inner { state, most, run }) }
+        Self { inner: Arc::new(Inner { state, most, kind, run }) }
     }
 
     /// Writes an item, with whoever waits too.
@@ -76,7 +89,7 @@ impl<I: Item, O: Send + 'static> Share<I, O> {
             let mut state = self.inner.lock();
             if state.is_under_way {
                 let (sender, receiver) = oneshot::channel();
-                state.waiting.push((item, sender));
+                state.waiting.push(Waiting { item, sender, passed: 0 });
                 Ok(receiver)
             } else {
                 state.is_under_way = true;
@@ -117,7 +130,8 @@ impl<I: Item, O: Send + 'static> Inner<I, O> {
     /// Writes groups until nobody waits.
     async fn work(self: Arc<Self>, mut unfinished: Unfinished<I, O>) {
         while let Some(group) = self.next_group() {
-            let (items, senders): (Vec<I>, Vec<_>) = group.into_iter().unzip();
+            let (items, senders): (Vec<I>, Vec<_>) =
+                group.into_iter().map(|waiting| (waiting.item, waiting.sender)).unzip();
             let answers = (self.run)(items).await;
             for (answer, sender) in answers.into_iter().zip(senders) {
                 // A caller that went away needs no answer.
@@ -128,20 +142,36 @@ impl<I: Item, O: Send + 'static> Inner<I, O> {
     }
 
     /// The next items that may go together, in the order of their arrival.
-    fn next_group(&self) -> Option<Vec<(I, oneshot::Sender<Answer<O>>)>> {
+    fn next_group(&self) -> Option<Vec<Waiting<I, O>>> {
         let mut state = self.lock();
-        if state.waiting.is_empty() {
+        let Some(next) = self.next_kind(&state.waiting) else {
             state.is_under_way = false;
             return None;
-        }
+        };
         let mut keys = HashSet::new();
         let (mut group, mut later) = (Vec::new(), Vec::new());
-        for entry in std::mem::take(&mut state.waiting) {
-            let fits = group.len() < self.most && keys.insert(entry.0.key());
-            if fits { &mut group } else { &mut later }.push(entry);
+        for mut waiting in std::mem::take(&mut state.waiting) {
+            let fits = (self.kind)(&waiting.item) == next
+                && group.len() < self.most
+                && keys.insert(waiting.item.key());
+            if fits {
+                group.push(waiting);
+            } else {
+                waiting.passed += 1;
+                later.push(waiting);
+            }
         }
         state.waiting = later;
         Some(group)
+    }
+
+    /// The kind that has waited most: its items, and how often each was passed over.
+    fn next_kind(&self, waiting: &[Waiting<I, O>]) -> Option<usize> {
+        let mut waits = BTreeMap::<usize, usize>::new();
+        for waiting in waiting {
+            *waits.entry((self.kind)(&waiting.item)).or_default() += 1 + waiting.passed;
+        }
+        waits.into_iter().max_by_key(|(_, waits)| *waits).map(|(kind, _)| kind)
     }
 
     fn lock(&self) -> MutexGuard<'_, State<I, O>> {
@@ -184,7 +214,8 @@ mod tests {
     fn gated(most: usize) -> (Arc<Share<Number, u32>>, Arc<Notify>, Groups) {
         let (gate, groups) = (Arc::new(Notify::new()), Arc::new(Mutex::new(Vec::new())));
         let (waits, notes) = (Arc::clone(&gate), Arc::clone(&groups));
-        let share = Share::new(most, move |items: Vec<Number>| {
+        let hundreds = |number: &Number| usize::from(number.0 >= 100);
+        let share = Share::new(most, hundreds, move |items: Vec<Number>| {
             let (waits, notes) = (Arc::clone(&waits), Arc::clone(&notes));
             async move {
                 waits.notified().await;
@@ -236,10 +267,26 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_kind_of_few_is_not_passed_over_for_ever() {
+        let (share, gate, groups) = gated(10);
+        let mut asked = ask_all(&share, &[1, 100]).await;
+        for pair in 1..=3 {
+            asked.extend(ask_all(&share, &[2 * pair, 2 * pair + 1]).await);
+            gate.notify_one();
+            tokio::task::yield_now().await;
+        }
+        for asked in asked {
+            gate.notify_one();
+            asked.await.unwrap();
+        }
+        assert_eq!(*groups.lock().unwrap(), [vec![1], vec![2, 3], vec![100], vec![4, 5, 6, 7]]);
+    }
+
+    #[tokio::test]
     async fn a_group_that_panics_leaves_its_items_to_be_tried_alone() {
         let gate = Arc::new(Notify::new());
         let waits = Arc::clone(&gate);
-        let share = Arc::new(Share::new(10, move |items: Vec<Number>| {
+        let share = Arc::new(Share::new(10, |_| 0, move |items: Vec<Number>| {
             let waits = Arc::clone(&waits);
             async move {
                 waits.notified().await;

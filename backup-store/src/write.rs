@@ -44,6 +44,12 @@ impl Item for Write {
 }
 
 impl Write {
+    /// What it touches, as a number: a creation, or a step of one of the kinds.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn kind(&self) -> usize {
+        self.as_step().map_or(0, |step| 1 + step.kind() as usize)
+    }
+
     fn batch(&self) -> &BatchId {
         match self {
             Self::Create { record, .. } | Self::Save { record, .. } => &record.batch,
@@ -135,15 +141,6 @@ impl Outcomes {
 
     pub(crate) fn saved(&mut self, batches: HashSet<BatchId>) {
         self.0.extend(batches.into_iter().map(|batch| (batch, Answer::Done(Written::Saved))));
-    }
-
-    #[cfg(feature = "postgres")]
-    pub(crate) fn failed<'a>(
-        &mut self,
-        batches: impl Iterator<Item = &'a BatchId>,
-        answer: impl Fn() -> Answer<Written>,
-    ) {
-        self.0.extend(batches.map(|batch| (batch.clone(), answer())));
     }
 
     /// In the order of the writes. Nothing known of one: it was not written.

@@ -18,7 +18,7 @@ const MOST: usize = 200;
 
 /// The writes of a store.
 pub(super) fn writes(pool: SqlitePool, clock: Arc<dyn Clock>, replay: Replay) -> Writes {
-    Share::new(MOST, move |writes: Vec<Write>| {
+    Share::new(MOST, |_| 0, move |writes: Vec<Write>| {
         let (pool, clock, replay) = (pool.clone(), Arc::clone(&clock), replay.clone());
         async move {
             replay.round_trip("write");
