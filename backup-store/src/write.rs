@@ -45,7 +45,6 @@ impl Item for Write {
 
 impl Write {
     /// What it touches, as a number: a creation, or a step of one of the kinds.
-    #[cfg(feature = "postgres")]
     pub(crate) fn kind(&self) -> usize {
         self.as_step().map_or(0, |step| 1 + step.kind() as usize)
     }
@@ -109,22 +108,19 @@ impl Writes {
     }
 }
 
-/// A group, sorted by what its statements are.
-pub(crate) struct Group<'a> {
-    pub(crate) new: Vec<New<'a>>,
-    steps: Vec<Step<'a>>,
+/// Writes of one kind.
+pub(crate) enum Group<'a> {
+    New(Vec<New<'a>>),
+    Steps(Kind, Vec<Step<'a>>),
 }
 
 impl<'a> Group<'a> {
-    pub(crate) fn new(writes: &'a [Write]) -> Self {
-        Self {
-            new: writes.iter().filter_map(Write::as_new).collect(),
-            steps: writes.iter().filter_map(Write::as_step).collect(),
+    /// Those of the first one's kind: all of them.
+    pub(crate) fn of(writes: &'a [Write]) -> Self {
+        match writes.first().and_then(Write::as_step) {
+            None => Self::New(writes.iter().filter_map(Write::as_new).collect()),
+            Some(first) => Self::Steps(first.kind(), writes.iter().filter_map(Write::as_step).collect()),
         }
-    }
-
-    pub(crate) fn steps(&self, kind: Kind) -> Vec<Step<'a>> {
-        self.steps.iter().filter(|step| step.kind() == kind).copied().collect()
     }
 }
 

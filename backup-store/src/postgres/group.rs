@@ -8,7 +8,6 @@ use super::{Access, create, judge::judge, save};
 use crate::{
     replay::{Repeat, TryError, Verdict},
     share::{Answer, Share},
-    step::Kind,
     write::{Group, Outcomes, Write, Writes, Written},
 };
 
@@ -42,14 +41,10 @@ async fn write(
     access: &Access,
     writes: &[Write],
 ) -> Result<Outcomes, TryError> {
-    let group = Group::new(writes);
     let mut outcomes = Outcomes::default();
-    if !group.new.is_empty() {
-        outcomes.created(create::insert(connection, &group.new, access.now()).await?);
-    }
-    for kind in Kind::ALL {
-        let steps = group.steps(kind);
-        if !steps.is_empty() {
+    match Group::of(writes) {
+        Group::New(new) => outcomes.created(create::insert(connection, &new, access.now()).await?),
+        Group::Steps(kind, steps) => {
             outcomes.saved(save::update(connection, kind, &steps, access.now()).await?);
         }
     }

@@ -2,15 +2,19 @@
 //!
 //! A batch is new as long as it has no row of work, which is therefore written last.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::LazyLock};
 
 use backup_core::{
     BatchId, Phase,
     store::{Created, queued},
 };
-use sqlx::{Row, SqliteConnection};
+use sqlx::{
+    Row, Sqlite, SqliteConnection,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 
-use super::{input, read, save};
+use super::{input, read, save, transaction};
 use crate::{
     fields::note,
     outcome::{Stored, created},
@@ -74,13 +78,31 @@ pub(super) async fn insert(
     new: &[New<'_>],
     now: i64,
 ) -> Result<HashMap<BatchId, Created>, TryError> {
+    let rows = query(CREATE, new, now)?.fetch_all(connection).await?;
+    answer(new, rows)
+}
+
+/// As [`insert`], as a transaction of its own.
+pub(super) async fn commit(
+    connection: &mut SqliteConnection,
+    new: &[New<'_>],
+    now: i64,
+) -> Result<HashMap<BatchId, Created>, TryError> {
+    static TRANSACTION: LazyLock<String> = LazyLock::new(|| transaction::of(CREATE));
+    let rows = transaction::commit(connection, query(&TRANSACTION, new, now)?).await?;
+    answer(new, rows)
+}
+
+fn query<'q>(
+    text: &'static str,
+    new: &[New<'_>],
+    now: i64,
+) -> Result<Query<'q, Sqlite, SqliteArguments>, sqlx::Error> {
     let queued_note = new.first().and_then(|new| note(&queued(new.record))).map(|note| note.to_string());
-    let rows = sqlx::query(CREATE)
-        .bind(input::of_new(new)?)
-        .bind(now)
-        .bind(queued_note)
-        .fetch_all(connection)
-        .await?;
+    Ok(sqlx::query(text).bind(input::of_new(new)?).bind(now).bind(queued_note))
+}
+
+fn answer(new: &[New<'_>], rows: Vec<SqliteRow>) -> Result<HashMap<BatchId, Created>, TryError> {
     let mut phases = HashMap::with_capacity(rows.len());
     for row in rows {
         phases.insert(row.try_get::<String, _>("batch_id")?.into(), row.try_get::<String, _>("phase")?);

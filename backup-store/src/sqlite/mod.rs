@@ -16,6 +16,7 @@ mod reopen;
 mod rows;
 mod save;
 mod store;
+mod transaction;
 
 use std::{
     path::PathBuf,

@@ -17,5 +17,5 @@ pub(super) const FOLLOW: &str = "
         AND work.owner = input.value ->> 'owner'
         AND work.epoch = input.value ->> 'epoch'
         AND work.phase = input.value ->> 'from_phase'
-    RETURNING batch_id
+    RETURNING batch_id;
 ";

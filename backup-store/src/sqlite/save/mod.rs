@@ -7,12 +7,16 @@ mod enter;
 mod follow;
 mod leave;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::LazyLock};
 
 use backup_core::{BatchId, store::Saved};
-use sqlx::{Row, SqliteConnection};
+use sqlx::{
+    Row, Sqlite, SqliteConnection,
+    query::Query,
+    sqlite::{SqliteArguments, SqliteRow},
+};
 
-use super::{input, read};
+use super::{input, read, transaction};
 use crate::{
     outcome::lost,
     replay::TryError,
@@ -102,12 +106,40 @@ pub(super) async fn update(
     steps: &[Step<'_>],
     now: i64,
 ) -> Result<HashSet<BatchId>, TryError> {
-    let sql = match kind {
+    let rows = query(text(kind), steps, now)?.fetch_all(connection).await?;
+    answer(&rows)
+}
+
+/// As [`update`], as a transaction of its own.
+pub(super) async fn commit(
+    connection: &mut SqliteConnection,
+    kind: Kind,
+    steps: &[Step<'_>],
+    now: i64,
+) -> Result<HashSet<BatchId>, TryError> {
+    static TRANSACTIONS: LazyLock<[String; 4]> =
+        LazyLock::new(|| Kind::ALL.map(|kind| transaction::of(text(kind))));
+    let rows = transaction::commit(connection, query(&TRANSACTIONS[kind as usize], steps, now)?).await?;
+    answer(&rows)
+}
+
+fn text(kind: Kind) -> &'static str {
+    match kind {
         Kind::Enter => enter::ENTER,
         Kind::Follow => follow::FOLLOW,
         Kind::Complete => complete::COMPLETE,
         Kind::Leave => leave::LEAVE,
-    };
-    let rows = sqlx::query(sql).bind(input::of_steps(steps)?).bind(now).fetch_all(connection).await?;
+    }
+}
+
+fn query<'q>(
+    text: &'static str,
+    steps: &[Step<'_>],
+    now: i64,
+) -> Result<Query<'q, Sqlite, SqliteArguments>, sqlx::Error> {
+    Ok(sqlx::query(text).bind(input::of_steps(steps)?).bind(now))
+}
+
+fn answer(rows: &[SqliteRow]) -> Result<HashSet<BatchId>, TryError> {
     rows.iter().map(|row| Ok(row.try_get::<String, _>("batch_id")?.into())).collect()
 }
