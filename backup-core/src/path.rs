@@ -450,8 +450,10 @@ impl Path {
             Ok(Saved::SlotTaken { by }) => {
                 held.record = before.clone();
                 held.unsent = false;
-                let outcome = held.record.wait(behind(&by), self.clock.now());
-                Box::pin(self.changed(held, before, self.settings.retry_max, outcome)).await
+                let now = self.clock.now();
+                let retry_in = self.settings.retry_max.min(self.patience(&held.record, now));
+                let outcome = held.record.wait(behind(&by), now);
+                Box::pin(self.changed(held, before, retry_in, outcome)).await
             }
             Err(StoreError::LeaseLost { .. }) => {
                 held.unsaved = Some(Box::new((before, retry_in)));
@@ -553,13 +555,21 @@ impl Path {
         let tries = u32::try_from(attempts.clone().count().saturating_sub(1)).unwrap_or(u32::MAX);
         let first_sent = attempts.map(|attempt| attempt.at).min();
         let since = record.waiting_since.map(|since| first_sent.map_or(since, |sent| since.max(sent)));
-        let waited = since.and_then(|since| (self.clock.now() - since).to_std().ok()).unwrap_or_default();
+        let now = self.clock.now();
+        let waited = since.and_then(|since| (now - since).to_std().ok()).unwrap_or_default();
         pace::retry_pause(tries, waited, self.settings.retry_first, self.settings.retry_max)
+            .min(self.patience(record, now))
+    }
+
+    /// How long the batch may still wait.
+    fn patience(&self, record: &BackupRecord, now: DateTime<Utc>) -> Duration {
+        let waited = record.waiting_since.and_then(|since| (now - since).to_std().ok()).unwrap_or_default();
+        let left = (record.deadline_at - now).to_std().unwrap_or_default();
+        left.min(self.settings.wait_limit.saturating_sub(waited))
     }
 
     fn waited_too_long(&self, record: &BackupRecord, now: DateTime<Utc>) -> Option<Failure> {
-        let waited = record.waiting_since.and_then(|since| (now - since).to_std().ok()).unwrap_or_default();
-        if now < record.deadline_at && waited < self.settings.wait_limit {
+        if !self.patience(record, now).is_zero() {
             return None;
         }
         Some(record.note.clone().unwrap_or_else(|| {

@@ -234,15 +234,16 @@ struct Play {
     clock: Arc<ManualClock>,
     store: Arc<InMemoryStore>,
     yba: ModelYba,
+    poll_first: Duration,
     replicas: Vec<Orchestrator>,
 }
 
 impl Play {
-    fn new(choices: Vec<u8>) -> Self {
+    fn new(choices: Vec<u8>, poll_first: Duration) -> Self {
         let clock = Arc::new(ManualClock::new());
         let store = Arc::new(InMemoryStore::new(Arc::clone(&clock) as Arc<dyn Clock>));
         let yba = ModelYba::new(choices, Arc::clone(&clock));
-        let mut play = Self { clock, store, yba, replicas: Vec::new() };
+        let mut play = Self { clock, store, yba, poll_first, replicas: Vec::new() };
         play.start_replica();
         play
     }
@@ -250,6 +251,7 @@ impl Play {
     fn start_replica(&mut self) {
         let mut settings = Settings::default();
         settings.claim_interval = Some(Duration::from_secs(5));
+        settings.poll_first = self.poll_first;
         let orchestrator = Orchestrator::builder()
             .resolver(FixedTargets::new([fixtures::target()], []).expect("no clash"))
             .store(Arc::clone(&self.store) as _)
@@ -323,10 +325,12 @@ proptest! {
         choices in proptest::collection::vec(any::<u8>(), 0..60),
         troubles in proptest::collection::vec(trouble(), 0..12),
         batches in 1usize..4,
+        at_once in any::<bool>(),
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let mut play = Play::new(choices);
+            let poll_first = if at_once { Duration::ZERO } else { Settings::default().poll_first };
+            let mut play = Play::new(choices, poll_first);
             for _ in 0..batches {
                 play.submit().await;
             }

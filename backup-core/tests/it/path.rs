@@ -1,11 +1,14 @@
 //! One backup, and everything that YBA can answer on the way.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use backup_core::{
     BatchStatus, Completion, ErrorCode, Failure, OnUnknown, Phase, Plan, TrackerStatus,
     strategy::{Found, NoAnswer, Observation, PlanError, Start, TaskFailure, TaskView},
-    testing::{ScriptedStrategy, fixtures},
+    testing::{Moment, ScriptedStrategy, fixtures},
 };
 use serde_json::json;
 
@@ -36,6 +39,49 @@ async fn a_backup_is_started_followed_and_recorded() {
     assert_eq!(world.yba.posted(), [record.attempts[0].id]);
     assert_eq!(world.yba.looked(), 4);
     assert_eq!(orchestrator.in_flight(), 0);
+}
+
+#[tokio::test]
+async fn a_first_look_that_is_due_at_once_goes_beside_the_record_of_the_task() {
+    let mut world = World::new(ScriptedStrategy::new());
+    world.settings.poll_first = Duration::ZERO;
+    let orchestrator = world.replica();
+    let began = world.elapsed();
+    let batch = orchestrator.submit(request()).await.unwrap().batch;
+    let record = world.end_of(&batch).await;
+    assert_eq!(record.status(), TrackerStatus::Success);
+    assert_eq!(world.yba.looked(), 1);
+    assert_eq!(world.elapsed(), began, "nothing was waited for");
+}
+
+#[tokio::test]
+async fn what_was_seen_before_the_task_is_recorded_does_not_count() {
+    let mut world = World::new(ScriptedStrategy::new());
+    world.settings.poll_first = Duration::ZERO;
+    let orchestrator = world.replica();
+    let writes = AtomicUsize::new(0);
+    world.store.fail_when(move |operation, moment| {
+        operation == "save" && moment == Moment::Before && writes.fetch_add(1, Ordering::Relaxed) == 0
+    });
+    let batch = orchestrator.submit(request()).await.unwrap().batch;
+    let record = world.end_of(&batch).await;
+    assert_eq!(record.status(), TrackerStatus::Success);
+    assert_eq!(world.yba.looked(), 2, "once in vain, and once when the task was recorded");
+}
+
+#[tokio::test]
+async fn a_batch_that_waits_ends_at_its_deadline() {
+    let busy = || Start::Busy { text: "currently in a locked state".into() };
+    let yba = (0..1000).fold(ScriptedStrategy::new(), |yba, _| yba.then_start(busy()));
+    let mut target = fixtures::target();
+    target.deadline = Duration::from_mins(50);
+    let mut world = World::new(yba).with_targets([target]).slowly();
+    world.settings.claim_interval = Some(Duration::from_mins(1));
+    let orchestrator = world.replica();
+    let batch = orchestrator.submit(request()).await.unwrap().batch;
+    let record = world.end_of(&batch).await;
+    let late = record.ended_at.unwrap() - record.deadline_at;
+    assert!(late.num_seconds() >= 0 && late.num_minutes() <= 1, "it ended {late} after its deadline");
 }
 
 #[tokio::test]

@@ -75,12 +75,19 @@ impl Lane {
     }
 
     /// A replica, all of whose steps pass through this process.
-    pub(super) fn replica(&self, nth: usize, process: &Process, targets: FixedTargets) -> Orchestrator {
+    pub(super) fn replica(
+        &self,
+        nth: usize,
+        process: &Process,
+        targets: FixedTargets,
+        poll_first: Duration,
+    ) -> Orchestrator {
         let yba =
             YbaInstances::builder().instance("yba", self.client.clone()).clock(self.clock.clone()).build();
         let its_store = ItsStore { process: process.clone(), store: Arc::clone(&self.stores[nth % 2]) };
         let mut settings = Settings::default();
         settings.claim_interval = Some(Duration::from_secs(10));
+        settings.poll_first = poll_first;
         Orchestrator::builder()
             .resolver(targets)
             .store(Arc::new(its_store))

@@ -132,7 +132,9 @@ impl Play<'_> {
 
     fn start_replica(&mut self, trap: Option<(Step, Moment)>) {
         let process = Process::new(self.lane.activity.clone(), trap);
-        let replica = self.lane.replica(self.replicas.len(), &process, self.targets.clone());
+        let (nth, targets, poll_first) =
+            (self.replicas.len(), self.targets.clone(), self.case.story.poll_first());
+        let replica = self.lane.replica(nth, &process, targets, poll_first);
         self.front.send_replace(Some(replica.clone()));
         self.processes.push(process);
         self.replicas.push(replica);

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use backup_core::{BackupTarget, TrackerStatus, strategy};
+use backup_core::{BackupTarget, Settings, TrackerStatus, strategy};
 use yba_client::{
     CreateBackup, RequestId, TableType, UniverseId,
     simulator::{Endpoint, Fault, Outcome, Simulator},
@@ -12,6 +12,8 @@ use yba_client::{
 pub(super) enum Story {
     /// A full backup.
     Full,
+    /// A full backup whose task is looked at while it is recorded.
+    AtOnce,
     /// An increment on a full backup.
     Increment,
     /// An increment, and YBA cannot be asked for its base at first.
@@ -45,8 +47,9 @@ pub(super) enum Story {
 }
 
 impl Story {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::Full,
+        Self::AtOnce,
         Self::Increment,
         Self::Unplanned,
         Self::NoBase,
@@ -67,7 +70,7 @@ impl Story {
     /// Prepares YBA. The increment's base is taken past us.
     pub(super) async fn begin(self, yba: &Simulator, universe: &UniverseId) {
         match self {
-            Self::Full | Self::NoBase | Self::Restart | Self::Divergence | Self::HandOver | Self::Queue => {}
+            Self::Full | Self::AtOnce | Self::NoBase | Self::Restart | Self::Divergence | Self::HandOver | Self::Queue => {}
             Self::Increment | Self::Unplanned => {
                 let accepted = yba.client().backups().create(&order(yba, universe), &RequestId::new()).await;
                 yba.finish_task(&accepted.expect("a base").task, Outcome::Success);
@@ -100,6 +103,11 @@ impl Story {
             Self::Increment | Self::Unplanned | Self::NoBase => target.with_strategy(strategy::INCREMENTAL),
             _ => target,
         }
+    }
+
+    /// When a task is first looked at.
+    pub(super) fn poll_first(self) -> Duration {
+        if self == Self::AtOnce { Duration::ZERO } else { Settings::default().poll_first }
     }
 
     /// How many batches are asked for at the beginning.
@@ -145,6 +153,7 @@ impl fmt::Display for Story {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full => "a full backup",
+            Self::AtOnce => "a first look at once",
             Self::Increment => "an increment",
             Self::Unplanned => "an increment that cannot be planned at once",
             Self::NoBase => "an increment without a base",
