@@ -86,6 +86,11 @@ pub(crate) enum Command {
     /// Everything about the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
+    /// Creates the tables, or brings them up to date, whatever `datasource.migrate` says
+    ///
+    /// For the role that owns them, where the service's role must not: with
+    /// `--set datasource.username=OWNER`. It makes the partitions of the coming months too. Run it again whenever you like.
+    Migrate,
     #[cfg(feature = "demo")]
     Demo(DemoArgs),
     /// Prints a completion script for a shell

@@ -78,6 +78,7 @@ impl Context {
         App::start(settings.clone(), role).await.map_err(|error| {
             let error = match error {
                 StartError::Store(absent @ ConnectError::NoDatabase { .. }) => advise(absent, NO_DATABASE),
+                StartError::Store(old @ ConnectError::NotMigrated { .. }) => advise(old, NOT_MIGRATED),
                 other => other.into(),
             };
             advise(error, format!("datasource.url is {}", place(settings)))
@@ -105,6 +106,9 @@ impl Context {
 
 const NO_DATABASE: &str = "the first `run`, or the start of the service, makes it; a file without a path is looked for in the \
                            folder that a program was started in";
+
+const NOT_MIGRATED: &str =
+    "`backup-cli migrate` brings the tables up to date, as a role that may create tables";
 
 const NO_FILE_NEEDED: &str =
     "without --config and BACKUP_CONFIG the settings come from the environment alone";

@@ -6,6 +6,7 @@ mod config_check;
 #[cfg(feature = "demo")]
 mod demo;
 mod list;
+mod migrate;
 mod reconcile;
 mod run;
 mod status;
@@ -25,6 +26,7 @@ pub(crate) async fn run(command: Command, context: &Context) -> Result<Exit> {
         Command::Cancel(args) => cancel::run(context, &args).await,
         Command::Reconcile(args) => reconcile::run(context, &args).await,
         Command::Config(ConfigCommand::Check(args)) => config_check::run(context, &args).await,
+        Command::Migrate => migrate::run(context).await,
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(context, &args).await,
         Command::Completions { shell } => completions::run(context, shell),

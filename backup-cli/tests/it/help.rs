@@ -19,7 +19,7 @@ fn the_help_of_list() {
 
 #[test]
 fn every_command_has_its_help_and_a_completion() {
-    for command in ["run", "status", "list", "cancel", "reconcile", "demo", "completions"] {
+    for command in ["run", "status", "list", "cancel", "reconcile", "migrate", "demo", "completions"] {
         assert!(help(&[command, "--help"]).contains("Usage:"), "{command}");
     }
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

@@ -9,6 +9,7 @@ mod documented;
 #[cfg(feature = "demo")]
 mod help;
 mod listing;
+mod migrating;
 mod postgres;
 mod refused;
 mod running;
