@@ -1,6 +1,8 @@
 //! The contract of [`TrackingStore`] as test functions: one per sentence, and every implementation runs them all.
 //!
-//! ```ignore
+//! ```
+//! # use std::sync::Arc;
+//! # use backup_core::testing::{InMemoryStore as MyStore, ManualClock, conformance::Subject};
 //! async fn subject(_test: &str) -> Option<Subject> {
 //!     let clock = Arc::new(ManualClock::new());
 //!     Some(Subject::new(Arc::new(MyStore::new(clock.clone())), clock))
