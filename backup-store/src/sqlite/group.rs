@@ -22,7 +22,7 @@ pub(super) fn writes(pool: SqlitePool, clock: Arc<dyn Clock>, replay: Replay) ->
         async move {
             replay.round_trip("write");
             let count = writes.len();
-            // In a task of its own: a caller that goes away would leave the transaction half done.
+            // In a task of its own: a caller that goes away would leave the transaction open.
             let writing = tokio::spawn(async move { together(&pool, clock.as_ref(), &writes).await });
             match writing.await {
                 Ok(Ok(answers)) => answers,

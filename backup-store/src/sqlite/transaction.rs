@@ -12,8 +12,8 @@ pub(super) fn of(statements: &str) -> String {
     format!("BEGIN IMMEDIATE; {} COMMIT;", statements.trim_end())
 }
 
-/// Carries out such a text. What it did not commit it rolls back; a caller must not go away meanwhile, so it is not a caller's task
-/// that waits here.
+/// Carries out such a text; what it did not commit it rolls back. To be waited for to its end: dropped half way, it would leave the
+/// transaction open.
 pub(super) async fn commit(
     connection: &mut SqliteConnection,
     query: Query<'_, Sqlite, SqliteArguments>,
