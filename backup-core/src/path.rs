@@ -181,7 +181,10 @@ impl Path {
             }
             Start::Accepted { task, response } => {
                 tracing::info!(task_id = %task, "YBA accepted the backup");
-                self.running(held, target, strategy.as_ref(), |record, now| record.run(task, Some(response), now)).await
+                self.running(held, target, strategy.as_ref(), |record, now| {
+                    record.run(task, Some(response), now)
+                })
+                .await
             }
             Start::Rejected(failure) => self.end(held, failure).await,
             Start::Busy { text } => {
@@ -214,7 +217,8 @@ impl Path {
         match strategy.find(target, &held.record.open_attempts()).await {
             Ok(Found::Task { task, attempt }) => {
                 tracing::info!(task_id = %task, "found the task that the lost answer spoke of");
-                self.running(held, target, strategy.as_ref(), |record, now| record.adopt(task, attempt, now)).await
+                self.running(held, target, strategy.as_ref(), |record, now| record.adopt(task, attempt, now))
+                    .await
             }
             Ok(Found::Undecidable(what)) => match target.on_unknown {
                 OnUnknown::Repost if watched >= self.settings.settle_time => self.again(held).await,
@@ -277,7 +281,8 @@ impl Path {
         held.watching_since = None;
         let before = held.record.clone();
         let outcome = step(&mut held.record, self.clock.now());
-        let look_at = held.record.task.clone().filter(|_| outcome.is_ok() && self.settings.poll_first.is_zero());
+        let look_at =
+            held.record.task.clone().filter(|_| outcome.is_ok() && self.settings.poll_first.is_zero());
         let recorded = self.changed(held, before, Duration::ZERO, outcome);
         let Some(task) = look_at else {
             return match recorded.await {

@@ -286,14 +286,18 @@ mod tests {
     async fn a_group_that_panics_leaves_its_items_to_be_tried_alone() {
         let gate = Arc::new(Notify::new());
         let waits = Arc::clone(&gate);
-        let share = Arc::new(Share::new(10, |_| 0, move |items: Vec<Number>| {
-            let waits = Arc::clone(&waits);
-            async move {
-                waits.notified().await;
-                assert!(items.len() == 1, "a bug");
-                vec![Answer::Done(items[0].0)]
-            }
-        }));
+        let share = Arc::new(Share::new(
+            10,
+            |_| 0,
+            move |items: Vec<Number>| {
+                let waits = Arc::clone(&waits);
+                async move {
+                    waits.notified().await;
+                    assert!(items.len() == 1, "a bug");
+                    vec![Answer::Done(items[0].0)]
+                }
+            },
+        ));
         let ask = |number| {
             let share: Arc<Share<Number, u32>> = Arc::clone(&share);
             tokio::spawn(async move { share.ask(Number(number)).await })

@@ -70,7 +70,13 @@ impl Story {
     /// Prepares YBA. The increment's base is taken past us.
     pub(super) async fn begin(self, yba: &Simulator, universe: &UniverseId) {
         match self {
-            Self::Full | Self::AtOnce | Self::NoBase | Self::Restart | Self::Divergence | Self::HandOver | Self::Queue => {}
+            Self::Full
+            | Self::AtOnce
+            | Self::NoBase
+            | Self::Restart
+            | Self::Divergence
+            | Self::HandOver
+            | Self::Queue => {}
             Self::Increment | Self::Unplanned => {
                 let accepted = yba.client().backups().create(&order(yba, universe), &RequestId::new()).await;
                 yba.finish_task(&accepted.expect("a base").task, Outcome::Success);

@@ -40,7 +40,8 @@ async fn a_transaction_that_fails_half_way_leaves_nothing_behind() {
     sqlx::query("ALTER TABLE elsewhere RENAME TO backup_attempt").execute(&file).await.unwrap();
 
     for table in ["batch_db_schedule_event_tracker", "batch_execution_details", "universe_slot"] {
-        let count = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")));
+        let count =
+            sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}")));
         assert_eq!(count.fetch_one(&file).await.unwrap(), 0, "{table}");
     }
     let created = create(store.as_ref(), &record).await.unwrap();
