@@ -2,9 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::task::JoinHandle;
 use tracing::Span;
 
-use crate::{lease::LeaseState, record::BackupRecord, store::Lease, target::BackupTarget};
+use crate::{
+    lease::LeaseState,
+    record::BackupRecord,
+    store::Lease,
+    strategy::{NoAnswer, Observation},
+    target::BackupTarget,
+};
+
+/// A look at a task that is under way.
+pub(crate) type Look = JoinHandle<Result<Observation, NoAnswer>>;
 
 /// A batch that this process works on.
 #[derive(Debug)]
@@ -22,6 +32,8 @@ pub(crate) struct Held {
     pub(crate) unsaved: Option<Box<(BackupRecord, Duration)>>,
     /// Since when, by this process's clock, an attempt has been looked for or an end has been settling.
     pub(crate) watching_since: Option<Duration>,
+    /// A look at the task that went beside its record.
+    pub(crate) look: Option<Look>,
     /// YBA was asked to abort the task.
     pub(crate) abort_sent: bool,
     /// Looks, or failures, in a row: the intervals grow with it.

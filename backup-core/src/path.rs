@@ -1,9 +1,9 @@
 //! The path of one backup, step by step: plan, record the intent, POST, record the task, poll, record the outcome.
 //!
 //! [`Path::advance`] does the next step of one batch, from whatever phase its record is in. The same function serves a
-//! batch that was just requested and one that a crash left open, so every step may run twice. A step is one call to
-//! YBA and one write to the store, and the write always says from which phase it goes: whoever lost the lease
-//! changes nothing.
+//! batch that was just requested and one that a crash left open, so every step may run twice. A step is a call to
+//! YBA and a write to the store (where a first look is due at once, that call goes while the step before writes), and the write
+//! always says from which phase it goes: whoever lost the lease changes nothing.
 //!
 //! ```text
 //! PLANNED, WAITING --submit--> SUBMITTING --post--> RUNNING --poll--> DONE
@@ -15,13 +15,13 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use tracing::Span;
+use tracing::{Instrument, Span};
 
 use crate::{
     clock::Clock,
     config::ConfigResolver,
     failure::{ErrorCode, Failure},
-    held::{Held, Next},
+    held::{Held, Look, Next},
     ids::{OwnerId, TaskId},
     judge::{Verdict, judge},
     lease::LeaseBook,
@@ -63,6 +63,7 @@ impl Path {
             lease,
             lease_state,
             target: None,
+            look: None,
             unsent,
             unsaved: None,
             watching_since: None,
@@ -181,10 +182,7 @@ impl Path {
             }
             Start::Accepted { task, response } => {
                 tracing::info!(task_id = %task, "YBA accepted the backup");
-                self.running(held, target, strategy.as_ref(), |record, now| {
-                    record.run(task, Some(response), now)
-                })
-                .await
+                self.running(held, strategy, |record, now| record.run(task, Some(response), now)).await
             }
             Start::Rejected(failure) => self.end(held, failure).await,
             Start::Busy { text } => {
@@ -217,8 +215,7 @@ impl Path {
         match strategy.find(target, &held.record.open_attempts()).await {
             Ok(Found::Task { task, attempt }) => {
                 tracing::info!(task_id = %task, "found the task that the lost answer spoke of");
-                self.running(held, target, strategy.as_ref(), |record, now| record.adopt(task, attempt, now))
-                    .await
+                self.running(held, strategy, |record, now| record.adopt(task, attempt, now)).await
             }
             Ok(Found::Undecidable(what)) => match target.on_unknown {
                 OnUnknown::Repost if watched >= self.settings.settle_time => self.again(held).await,
@@ -270,31 +267,28 @@ impl Path {
         .await
     }
 
-    /// The task is known: records it. A first look that is due at once goes beside the record: it changes nothing.
+    /// The task is known: records it. A first look that is due at once goes beside the record, and counts once that is committed.
     async fn running(
         &self,
         held: &mut Held,
-        target: &BackupTarget,
-        strategy: &dyn BackupStrategy,
+        strategy: &Arc<dyn BackupStrategy>,
         step: impl FnOnce(&mut BackupRecord, DateTime<Utc>) -> Result<(), IllegalTransition>,
     ) -> Next {
         held.watching_since = None;
         let before = held.record.clone();
         let outcome = step(&mut held.record, self.clock.now());
-        let look_at =
-            held.record.task.clone().filter(|_| outcome.is_ok() && self.settings.poll_first.is_zero());
-        let recorded = self.changed(held, before, Duration::ZERO, outcome);
-        let Some(task) = look_at else {
-            return match recorded.await {
-                Next::Now => {
-                    Next::After(pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max))
-                }
-                other => other,
-            };
-        };
-        match tokio::join!(recorded, strategy.observe(target, &task)) {
-            (Next::Now, seen) => self.judge_look(held, target, &task, seen).await,
-            (other, _) => other,
+        if outcome.is_ok() && self.settings.poll_first.is_zero() {
+            held.look = look(strategy, held);
+        }
+        match self.changed(held, before, Duration::ZERO, outcome).await {
+            Next::Now if held.look.is_some() => Next::Now,
+            Next::Now => {
+                Next::After(pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max))
+            }
+            other => {
+                held.look = None;
+                other
+            }
         }
     }
 
@@ -313,24 +307,16 @@ impl Path {
                 Err(cause) => tracing::warn!(%cause, "YBA did not take the abort; asking again"),
             }
         }
-        let seen = strategy.observe(target, &task).await;
-        self.judge_look(held, target, &task, seen).await
-    }
-
-    /// What a look at the task, and at its backup, comes to.
-    async fn judge_look(
-        &self,
-        held: &mut Held,
-        target: &BackupTarget,
-        task: &TaskId,
-        seen: Result<Observation, NoAnswer>,
-    ) -> Next {
+        let seen = match held.look.take() {
+            Some(look) => answer_of(look).await,
+            None => strategy.observe(target, &task).await,
+        };
         held.tries = held.tries.saturating_add(1);
         let interval = pace::poll_interval(held.tries, self.settings.poll_first, self.settings.poll_max);
         let past_deadline = self.clock.now() >= held.record.deadline_at;
         match seen {
-            Ok(seen) => match judge(seen, task, held.lease_state.cancel_requested()) {
-                Verdict::Open { .. } if past_deadline => self.end(held, deadline(task, target, None)).await,
+            Ok(seen) => match judge(seen, &task, held.lease_state.cancel_requested()) {
+                Verdict::Open { .. } if past_deadline => self.end(held, deadline(&task, target, None)).await,
                 Verdict::Open { percent } => {
                     held.percent = Some(percent);
                     self.open(held, interval).await
@@ -351,7 +337,7 @@ impl Path {
                     self.change(held, retry_in, |record, now| record.wait(busy(&text), now)).await
                 }
             },
-            Err(cause) if past_deadline => self.end(held, deadline(task, target, Some(&cause.0))).await,
+            Err(cause) if past_deadline => self.end(held, deadline(&task, target, Some(&cause.0))).await,
             Err(cause) => {
                 tracing::warn!(%cause, task_id = %task, "YBA cannot be asked for the task; looking again");
                 // Contact is lost: what is seen when it returns must settle anew.
@@ -596,6 +582,22 @@ impl Path {
             }
         }
         metrics::histogram!("backup_duration_seconds", "target" => target).record(duration);
+    }
+}
+
+/// Looks at the task of a batch, in a task of its own.
+fn look(strategy: &Arc<dyn BackupStrategy>, held: &Held) -> Option<Look> {
+    let (strategy, target, task) = (Arc::clone(strategy), held.target.clone()?, held.record.task.clone()?);
+    let look = async move { strategy.observe(&target, &task).await };
+    Some(tokio::spawn(look.in_current_span()))
+}
+
+async fn answer_of(look: Look) -> Result<Observation, NoAnswer> {
+    match look.await {
+        Ok(seen) => seen,
+        // A bug of the strategy: this step's, as if it had looked itself.
+        Err(bug) if bug.is_panic() => std::panic::resume_unwind(bug.into_panic()),
+        Err(_) => Err(NoAnswer("the runtime is shutting down".to_owned())),
     }
 }
 

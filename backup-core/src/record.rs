@@ -168,8 +168,7 @@ impl BackupRecord {
     pub fn submit(&mut self, now: DateTime<Utc>) -> Result<(), IllegalTransition> {
         self.enter(Phase::Submitting, now)?;
         let number = u32::try_from(self.attempts.len()).unwrap_or(u32::MAX).saturating_add(1);
-        // Not before its run, even where the store's clock went back: attempts are counted by their run.
-        self.attempts.push(Attempt { id: AttemptId::generate(), number, at: now.max(self.started_at) });
+        self.attempts.push(Attempt { id: AttemptId::generate(), number, at: now });
         self.note = None;
         Ok(())
     }
@@ -287,9 +286,7 @@ impl BackupRecord {
             return Err(IllegalTransition { from: self.phase, to: Phase::Planned });
         }
         self.enter(Phase::Planned, now)?;
-        // After every attempt of the runs before, whatever the clock says.
-        let earlier = self.attempts.iter().map(|attempt| attempt.at + Duration::from_millis(1)).max();
-        self.started_at = earlier.map_or(now, |earlier| now.max(earlier));
+        self.started_at = now;
         self.ended_at = None;
         self.deadline_at = now + target.deadline;
         self.slot = target.slot();
@@ -336,12 +333,9 @@ mod tests {
         let (mut record, target, now) = fixtures::planned();
         record.submit(now).unwrap();
         record.fail(Failure::new(ErrorCode::YbaRejected, "no"), now).unwrap();
-        // The clock went back meanwhile, twice.
-        record.run_again(&target, now - Duration::from_secs(5)).unwrap();
-        record.submit(now - Duration::from_secs(10)).unwrap();
+        record.run_again(&target, now + Duration::from_secs(5)).unwrap();
+        record.submit(now).unwrap();
         assert_eq!(record.attempts.iter().map(|attempt| attempt.number).collect::<Vec<_>>(), [1, 2]);
-        let is_of_this_run = |attempt: &Attempt| attempt.at >= record.started_at;
-        assert_eq!(record.attempts.iter().map(is_of_this_run).collect::<Vec<_>>(), [false, true]);
         assert_eq!(record.status(), TrackerStatus::InProgress);
     }
 

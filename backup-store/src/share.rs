@@ -2,7 +2,8 @@
 //!
 //! An item that arrives while nothing is under way goes at once and alone, in the task of its caller. Items that arrive while
 //! others are under way wait for them anyway, and then go together, those of one kind at a time: the kind that has waited most
-//! in all. So nothing is slower at low load, nobody is passed over for ever, and at high load a flush of the disk serves many.
+//! in all, unless the oldest was passed over five times. So nothing is slower at low load, nobody is passed over for ever, and at
+//! high load a flush of the disk serves many.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -26,6 +27,9 @@ pub(crate) enum Answer<O> {
     #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite is never out of reach"))]
     Unavailable(String),
 }
+
+/// Whoever was passed over so often is next, whatever else waits.
+const PATIENCE: usize = 5;
 
 /// An item that can be written together with others.
 pub(crate) trait Item: Send + 'static {
@@ -119,6 +123,8 @@ impl<I: Item, O: Send + 'static> Drop for Turn<'_, I, O> {
         // Without a runtime it is the end of the process, and nobody waits.
         match tokio::runtime::Handle::try_current() {
             Ok(runtime) if !state.waiting.is_empty() => {
+                // A runtime that shuts down drops it right here, which takes the lock.
+                drop(state);
                 runtime.spawn(Arc::clone(self.0).work(Unfinished(Some(Arc::clone(self.0)))));
             }
             _ => state.is_under_way = false,
@@ -165,8 +171,12 @@ impl<I: Item, O: Send + 'static> Inner<I, O> {
         Some(group)
     }
 
-    /// The kind that has waited most: its items, and how often each was passed over.
+    /// The kind that has waited most (its items, and how often each was passed over), unless the oldest item has run out of
+    /// patience.
     fn next_kind(&self, waiting: &[Waiting<I, O>]) -> Option<usize> {
+        if let Some(oldest) = waiting.first().filter(|oldest| oldest.passed >= PATIENCE) {
+            return Some((self.kind)(&oldest.item));
+        }
         let mut waits = BTreeMap::<usize, usize>::new();
         for waiting in waiting {
             *waits.entry((self.kind)(&waiting.item)).or_default() += 1 + waiting.passed;
@@ -268,18 +278,36 @@ mod tests {
 
     #[tokio::test]
     async fn a_kind_of_few_is_not_passed_over_for_ever() {
-        let (share, gate, groups) = gated(10);
+        let (share, gate, groups) = gated(2);
         let mut asked = ask_all(&share, &[1, 100]).await;
-        for pair in 1..=3 {
-            asked.extend(ask_all(&share, &[2 * pair, 2 * pair + 1]).await);
+        // More of the other kind arrive than are written.
+        for turn in 0..10 {
+            asked.extend(ask_all(&share, &[2 + 3 * turn, 3 + 3 * turn, 4 + 3 * turn]).await);
             gate.notify_one();
             tokio::task::yield_now().await;
         }
+        let place = groups.lock().unwrap().iter().position(|group| *group == [100]);
+        assert_eq!(place, Some(1 + PATIENCE));
         for asked in asked {
             gate.notify_one();
             asked.await.unwrap();
         }
-        assert_eq!(*groups.lock().unwrap(), [vec![1], vec![2, 3], vec![100], vec![4, 5, 6, 7]]);
+    }
+
+    #[test]
+    fn a_runtime_that_shuts_down_lets_go_of_those_who_wait() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+        let share = runtime.block_on(async {
+            let (share, _gate, _) = gated(10);
+            ask_all(&share, &[1, 2, 3]).await;
+            while share.inner.lock().waiting.len() < 2 {
+                tokio::task::yield_now().await;
+            }
+            share
+        });
+        // It would hang here.
+        drop(runtime);
+        assert!(share.inner.lock().waiting.is_empty());
     }
 
     #[tokio::test]

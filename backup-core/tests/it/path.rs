@@ -1,7 +1,10 @@
 //! One backup, and everything that YBA can answer on the way.
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -41,17 +44,30 @@ async fn a_backup_is_started_followed_and_recorded() {
     assert_eq!(orchestrator.in_flight(), 0);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_first_look_that_is_due_at_once_goes_beside_the_record_of_the_task() {
     let mut world = World::new(ScriptedStrategy::new());
     world.settings.poll_first = Duration::ZERO;
-    let orchestrator = world.replica();
-    let began = world.elapsed();
-    let batch = orchestrator.submit(request()).await.unwrap().batch;
-    let record = world.end_of(&batch).await;
+    // The first save is the task's, and takes until the task was looked at.
+    let (yba, saves, looked_meanwhile) =
+        (world.yba.clone(), AtomicUsize::new(0), Arc::new(AtomicBool::new(false)));
+    let looked = Arc::clone(&looked_meanwhile);
+    world.store.fail_when(move |operation, moment| {
+        let is_save = operation == "save" && moment == Moment::Before;
+        if is_save && saves.fetch_add(1, Ordering::Relaxed) == 0 {
+            let patiently = |_| {
+                std::thread::sleep(Duration::from_millis(1));
+                yba.looked() > 0
+            };
+            let seen = tokio::task::block_in_place(|| (0..10_000).any(patiently));
+            looked.store(seen, Ordering::Relaxed);
+        }
+        false
+    });
+    let record = world.replica().run(request()).await.unwrap();
     assert_eq!(record.status(), TrackerStatus::Success);
-    assert_eq!(world.yba.looked(), 1);
-    assert_eq!(world.elapsed(), began, "nothing was waited for");
+    assert!(looked_meanwhile.load(Ordering::Relaxed), "the look waited for the record");
+    assert_eq!((world.yba.looked(), world.elapsed()), (1, Duration::ZERO));
 }
 
 #[tokio::test]

@@ -4,17 +4,18 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicI64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
 use backup_core::{
-    BackupRecord, BackupRequest, BackupTarget, ErrorCode, FixedTargets, OnMissingBase, Orchestrator,
+    BackupRecord, BackupRequest, BackupTarget, Clock, ErrorCode, FixedTargets, OnMissingBase, Orchestrator,
     Settings, SystemClock, TrackerStatus,
     strategy::{FullBackup, IncrementalBackup, YbaInstances},
     testing::{InMemoryStore, Moment},
 };
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::json;
 use yba_client::{
     BackupState, CircuitBreaker, YbaClient,
@@ -337,4 +338,53 @@ async fn a_legacy_url_is_used_as_given_and_left_when_real_yba_has_no_such_route(
     }
     let unknown: Vec<_> = shop.yba.requests().into_iter().filter(|request| request.status == 404).collect();
     assert_eq!(unknown.len(), 2, "each absent route is asked once: {unknown:?}");
+}
+
+/// A wall clock that can be wrong.
+#[derive(Debug)]
+struct WrongClock {
+    right: SystemClock,
+    ahead_secs: AtomicI64,
+}
+
+#[async_trait::async_trait]
+impl Clock for WrongClock {
+    fn now(&self) -> DateTime<Utc> {
+        self.right.now() + TimeDelta::seconds(self.ahead_secs.load(Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.right.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        self.right.sleep(duration).await;
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_put_right_between_two_runs_doubles_nothing() {
+    let yba = Simulator::builder().task_duration(Duration::from_millis(30)).start().await;
+    yba.disable_correlation();
+    let target = BackupTarget::new("full", "yba", yba.universe().as_str(), yba.storage_config().as_str());
+    let clock = Arc::new(WrongClock { right: SystemClock::new(), ahead_secs: 3600.into() });
+    let orchestrator = Orchestrator::builder()
+        .resolver(FixedTargets::new([target], []).expect("no clash"))
+        .store(Arc::new(InMemoryStore::new(Arc::clone(&clock) as _)))
+        .strategy(FullBackup::new(YbaInstances::one("yba", yba.client())))
+        .clock(Arc::clone(&clock) as _)
+        .settings(in_a_hurry())
+        .start();
+    yba.script(Endpoint::CreateBackup, Fault::status(400, "mend this"));
+    let first = orchestrator.run(BackupRequest::new("full", "20250325")).await.unwrap();
+    assert_eq!(failure(&first).0, ErrorCode::YbaRejected);
+
+    // Run again, and the answer is lost.
+    clock.ahead_secs.store(0, Ordering::SeqCst);
+    yba.script(Endpoint::CreateBackup, Fault::DropAfterAcceptance);
+    let mut again = BackupRequest::new("full", "20250325");
+    again.batch = Some(first.batch.to_string());
+    let record = orchestrator.run(again).await.unwrap();
+    assert_eq!(record.status(), TrackerStatus::Success);
+    assert_eq!(yba.backups_started(&yba.universe()), 1);
 }

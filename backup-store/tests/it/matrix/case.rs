@@ -120,7 +120,7 @@ pub(super) struct Outline {
     pub(super) calls: Vec<Endpoint>,
 }
 
-/// Every case of these stories. Unless `whole`, a step or a call that an earlier story has is left to that story.
+/// Every case of these stories. Unless `whole`, a step or a call that an earlier story has in the same place is left to that story.
 pub(super) fn cases(engine: Engine, outlines: &[Outline], whole: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     let (mut known_steps, mut known_calls) = (Vec::new(), Vec::new());
@@ -128,7 +128,7 @@ pub(super) fn cases(engine: Engine, outlines: &[Outline], whole: bool) -> Vec<Ca
         let mut add = |trouble| cases.push(Case { engine, story: outline.story, trouble });
         add(Trouble::None);
         for step in steps(&outline.steps) {
-            if !whole && known_steps.contains(&step) {
+            if !whole && !outline.story.has_steps_of_its_own() && known_steps.contains(&step) {
                 continue;
             }
             for moment in Moment::ALL {
@@ -142,7 +142,7 @@ pub(super) fn cases(engine: Engine, outlines: &[Outline], whole: bool) -> Vec<Ca
             known_steps.push(step);
         }
         for &endpoint in &outline.calls {
-            if !whole && known_calls.contains(&endpoint) {
+            if !whole && !outline.story.has_steps_of_its_own() && known_calls.contains(&endpoint) {
                 continue;
             }
             known_calls.push(endpoint);

@@ -116,6 +116,11 @@ impl Story {
         if self == Self::AtOnce { Duration::ZERO } else { Settings::default().poll_first }
     }
 
+    /// The steps have the names of other stories' steps, and are others: a look goes beside a write.
+    pub(super) fn has_steps_of_its_own(self) -> bool {
+        self == Self::AtOnce
+    }
+
     /// How many batches are asked for at the beginning.
     pub(super) fn batches(self) -> usize {
         if self == Self::Queue { 2 } else { 1 }

@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use backup_core::{
-    BackupRecord, OwnerId, TrackingStore,
+    BackupRecord, Clock, OwnerId, SystemClock, TrackingStore,
     store::{Created, Hold, StoreError},
     testing::fixtures,
 };
 use backup_store::{StoreConfig, connect};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use sqlx::SqlitePool;
 
 /// A store on a new file, and another way into that file.
@@ -18,9 +18,13 @@ async fn opened(dir: &tempfile::TempDir) -> (Arc<dyn TrackingStore>, SqlitePool)
     (store, SqlitePool::connect(&url).await.unwrap())
 }
 
+fn now() -> DateTime<Utc> {
+    SystemClock::new().now()
+}
+
 fn batch(universe: &str) -> BackupRecord {
-    let mut record = fixtures::record_on(universe, Utc::now());
-    record.submit(Utc::now()).unwrap();
+    let mut record = fixtures::record_on(universe, now());
+    record.submit(now()).unwrap();
     record
 }
 
