@@ -2,19 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::task::JoinHandle;
 use tracing::Span;
 
-use crate::{
-    lease::LeaseState,
-    record::BackupRecord,
-    store::Lease,
-    strategy::{NoAnswer, Observation},
-    target::BackupTarget,
-};
-
-/// A look at a task that is under way.
-pub(crate) type Look = JoinHandle<Result<Observation, NoAnswer>>;
+use crate::{lease::LeaseState, look::Look, record::BackupRecord, store::Lease, target::BackupTarget};
 
 /// A batch that this process works on.
 #[derive(Debug)]

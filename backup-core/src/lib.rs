@@ -46,6 +46,7 @@ mod held;
 mod ids;
 mod judge;
 mod lease;
+mod look;
 mod orchestrator;
 mod pace;
 mod path;

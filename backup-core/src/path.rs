@@ -15,16 +15,17 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use crate::{
     clock::Clock,
     config::ConfigResolver,
     failure::{ErrorCode, Failure},
-    held::{Held, Look, Next},
+    held::{Held, Next},
     ids::{OwnerId, TaskId},
     judge::{Verdict, judge},
     lease::LeaseBook,
+    look::Look,
     pace,
     reasons::{behind, busy, deadline, no_strategy, unknown, unreachable},
     record::{Attempt, BackupRecord, IllegalTransition},
@@ -32,7 +33,7 @@ use crate::{
     state::Phase,
     store::{Claimed, Hold, Saved, StoreError, TrackingStore},
     strategies::Strategies,
-    strategy::{BackupStrategy, Found, NoAnswer, Observation, PlanError, Start},
+    strategy::{BackupStrategy, Found, PlanError, Start},
     target::{BackupTarget, Completion, OnUnknown},
 };
 
@@ -277,17 +278,24 @@ impl Path {
         held.watching_since = None;
         let before = held.record.clone();
         let outcome = step(&mut held.record, self.clock.now());
-        if outcome.is_ok() && self.settings.poll_first.is_zero() {
-            held.look = look(strategy, held);
-        }
-        match self.changed(held, before, Duration::ZERO, outcome).await {
-            Next::Now if held.look.is_some() => Next::Now,
-            Next::Now => {
-                Next::After(pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max))
+        let look = match (&held.target, &held.record.task) {
+            (Some(target), Some(task)) if outcome.is_ok() && self.settings.poll_first.is_zero() => {
+                Some(Look::new(Arc::clone(strategy), Arc::clone(target), task.clone()))
             }
-            other => {
-                held.look = None;
-                other
+            _ => None,
+        };
+        let recorded = self.changed(held, before, Duration::ZERO, outcome);
+        match look {
+            None => match recorded.await {
+                Next::Now => {
+                    Next::After(pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max))
+                }
+                other => other,
+            },
+            Some(look) => {
+                let (next, look) = look.beside(recorded).await;
+                held.look = Some(look).filter(|_| next == Next::Now);
+                next
             }
         }
     }
@@ -308,7 +316,7 @@ impl Path {
             }
         }
         let seen = match held.look.take() {
-            Some(look) => answer_of(look).await,
+            Some(look) => look.answer().await,
             None => strategy.observe(target, &task).await,
         };
         held.tries = held.tries.saturating_add(1);
@@ -582,22 +590,6 @@ impl Path {
             }
         }
         metrics::histogram!("backup_duration_seconds", "target" => target).record(duration);
-    }
-}
-
-/// Looks at the task of a batch, in a task of its own.
-fn look(strategy: &Arc<dyn BackupStrategy>, held: &Held) -> Option<Look> {
-    let (strategy, target, task) = (Arc::clone(strategy), held.target.clone()?, held.record.task.clone()?);
-    let look = async move { strategy.observe(&target, &task).await };
-    Some(tokio::spawn(look.in_current_span()))
-}
-
-async fn answer_of(look: Look) -> Result<Observation, NoAnswer> {
-    match look.await {
-        Ok(seen) => seen,
-        // A bug of the strategy: this step's, as if it had looked itself.
-        Err(bug) if bug.is_panic() => std::panic::resume_unwind(bug.into_panic()),
-        Err(_) => Err(NoAnswer("the runtime is shutting down".to_owned())),
     }
 }
 
