@@ -40,8 +40,6 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Enter, Self::Follow, Self::Complete, Self::Leave];
-
     pub(crate) fn of(from: Phase, record: &BackupRecord) -> Self {
         match record.phase {
             Phase::Running | Phase::Settling if from.holds_slot() => Self::Follow,

@@ -106,7 +106,13 @@ pub(super) async fn update(
     steps: &[Step<'_>],
     now: i64,
 ) -> Result<HashSet<BatchId>, TryError> {
-    let rows = query(text(kind), steps, now)?.fetch_all(connection).await?;
+    let text = match kind {
+        Kind::Enter => enter::ENTER,
+        Kind::Follow => follow::FOLLOW,
+        Kind::Complete => complete::COMPLETE,
+        Kind::Leave => leave::LEAVE,
+    };
+    let rows = query(text, steps, now)?.fetch_all(connection).await?;
     answer(&rows)
 }
 
@@ -117,19 +123,18 @@ pub(super) async fn commit(
     steps: &[Step<'_>],
     now: i64,
 ) -> Result<HashSet<BatchId>, TryError> {
-    static TRANSACTIONS: LazyLock<[String; 4]> =
-        LazyLock::new(|| Kind::ALL.map(|kind| transaction::of(text(kind))));
-    let rows = transaction::commit(connection, query(&TRANSACTIONS[kind as usize], steps, now)?).await?;
+    static ENTER: LazyLock<String> = LazyLock::new(|| transaction::of(enter::ENTER));
+    static FOLLOW: LazyLock<String> = LazyLock::new(|| transaction::of(follow::FOLLOW));
+    static COMPLETE: LazyLock<String> = LazyLock::new(|| transaction::of(complete::COMPLETE));
+    static LEAVE: LazyLock<String> = LazyLock::new(|| transaction::of(leave::LEAVE));
+    let text: &'static str = match kind {
+        Kind::Enter => &ENTER,
+        Kind::Follow => &FOLLOW,
+        Kind::Complete => &COMPLETE,
+        Kind::Leave => &LEAVE,
+    };
+    let rows = transaction::commit(connection, query(text, steps, now)?).await?;
     answer(&rows)
-}
-
-fn text(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Enter => enter::ENTER,
-        Kind::Follow => follow::FOLLOW,
-        Kind::Complete => complete::COMPLETE,
-        Kind::Leave => leave::LEAVE,
-    }
 }
 
 fn query<'q>(
