@@ -58,6 +58,7 @@ mod request;
 mod settings;
 mod state;
 mod strategies;
+mod surplus;
 mod target;
 
 pub mod store;
