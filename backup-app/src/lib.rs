@@ -33,6 +33,7 @@ mod origin;
 mod reader;
 pub mod settings;
 pub mod telemetry;
+pub mod text;
 
 pub use assembly::{App, Role, StartError, open_store, yba_instances};
 pub use backup_store::ConnectError;

@@ -2,6 +2,9 @@
 //!
 //! A backup's spans carry its batch id, business date and request id. In JSON they lie flat beside the fields of
 //! the event, so that one search for an id finds every line of a backup, whoever wrote it.
+//!
+//! Texts from outside are written neutrally ([`crate::text`]): no field and no message can end a line, command a
+//! terminal or turn the reading direction around.
 
 use std::fmt;
 use std::io;
@@ -10,13 +13,15 @@ use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, JsonFields, Writer};
+use tracing_subscriber::field::RecordFields;
+use tracing_subscriber::fmt::format::{DefaultFields, FormatEvent, FormatFields, JsonFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::settings::LogFormat;
+use crate::text::{neutral, neutral_json};
 
 /// Where log lines go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,11 +96,25 @@ where
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let registry = tracing_subscriber::registry().with(filter);
     match format {
-        LogFormat::Text => Box::new(registry.with(lines.with_ansi(with_ansi))),
+        LogFormat::Text => {
+            Box::new(registry.with(lines.with_ansi(with_ansi).fmt_fields(NeutralFields::default())))
+        }
         LogFormat::Json => {
             let json = lines.with_ansi(false).fmt_fields(JsonFields::new()).event_format(FlatJson);
             Box::new(registry.with(json))
         }
+    }
+}
+
+/// The fields of an event (its message is one) or of a span, as text that is only shown.
+#[derive(Default)]
+struct NeutralFields(DefaultFields);
+
+impl<'w> FormatFields<'w> for NeutralFields {
+    fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut text = String::new();
+        self.0.format_fields(Writer::new(&mut text), fields)?;
+        writer.write_str(&neutral(&text))
     }
 }
 
@@ -141,7 +160,7 @@ where
     if !spans.is_empty() {
         line.insert("span".to_owned(), spans.join(" > ").into());
     }
-    writeln!(writer, "{}", Value::Object(line))
+    writeln!(writer, "{}", neutral_json(&Value::Object(line).to_string()))
 }
 
 /// Takes an event's fields into a JSON object.
@@ -255,6 +274,38 @@ mod tests {
     fn every_text_line_carries_the_fields_of_its_spans() {
         let text = logged(LogFormat::Text, "info", a_backup);
         assert!(text.lines().all(|line| line.contains("b-1") && line.contains("r-1")), "{text}");
+    }
+
+    const HOSTILE: &str = "full\n2025 INFO done\u{1b}[2J\u{9b}m\u{202e}\u{2028}\r";
+
+    fn foreign_text() {
+        let span =
+            tracing::info_span!("backup", shown = %HOSTILE, given = HOSTILE, later = tracing::field::Empty);
+        let _span = span.enter();
+        span.record("later", tracing::field::display(HOSTILE));
+        let error = io::Error::other(HOSTILE);
+        tracing::warn!(shown = %HOSTILE, debugged = ?HOSTILE, given = HOSTILE, %error, "YBA said: {HOSTILE}");
+        tracing::warn!(error = &error as &(dyn std::error::Error + 'static), "failed");
+    }
+
+    #[test]
+    fn foreign_text_is_only_shown_wherever_it_stands_in_a_text_line() {
+        let text = logged(LogFormat::Text, "info", foreign_text);
+        assert_eq!(text.lines().count(), 2, "{text}");
+        let acting: Vec<char> =
+            text.chars().filter(|c| !c.is_ascii_graphic() && !" \n".contains(*c)).collect();
+        assert!(acting.is_empty(), "{acting:?} in {text}");
+        assert!(text.contains("YBA said: full\\n2025 INFO done"), "{text}");
+    }
+
+    #[test]
+    fn foreign_text_is_whole_in_a_json_line_and_does_nothing() {
+        let text = logged(LogFormat::Json, "info", foreign_text);
+        assert!(text.chars().all(|c| c == '\n' || (' '..='~').contains(&c)), "{text}");
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 2);
+        assert_eq!((&lines[0]["shown"], &lines[0]["later"]), (&HOSTILE.into(), &HOSTILE.into()));
+        assert_eq!(lines[0]["message"], format!("YBA said: {HOSTILE}"));
     }
 
     #[test]
