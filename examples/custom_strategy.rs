@@ -25,7 +25,7 @@ struct SundayFull {
 #[async_trait]
 impl BackupStrategy for SundayFull {
     fn name(&self) -> &'static str {
-        "SUNDAY_FULL"
+        "sunday_full"
     }
 
     async fn plan(&self, target: &BackupTarget, business_date: NaiveDate) -> Result<Plan, PlanError> {
@@ -36,7 +36,7 @@ impl BackupStrategy for SundayFull {
         self.increment.plan(target, business_date).await
     }
 
-    // The plans above name FULL or INCREMENTAL, which are registered too: these are never called for them. A strategy with
+    // The plans above name `full_backup` or `incremental_backup`, which are registered too: these are never called for them. A strategy with
     // its own kind of request would build it in `start`.
     async fn start(&self, target: &BackupTarget, plan: &Plan, attempt: &Attempt) -> Start {
         self.full.start(target, plan, attempt).await
@@ -63,7 +63,7 @@ async fn main() -> anyhow::Result<()> {
     let (full, increment) = (FullBackup::new(yba.clone()), IncrementalBackup::new(yba));
 
     let target =
-        BackupTarget::new("orders", "yba", universe.as_str(), storage.as_str()).with_strategy("SUNDAY_FULL");
+        BackupTarget::new("orders", "yba", universe.as_str(), storage.as_str()).with_strategy("sunday_full");
     let mut settings = Settings::default();
     settings.poll_first = Duration::from_millis(100);
     let orchestrator = Orchestrator::builder()

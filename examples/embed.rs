@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use backup_core::{
     BackupRequest, BackupTarget, FixedTargets, Orchestrator, Settings,
-    strategy::{FullBackup, IncrementalBackup, YbaInstances},
+    strategy::{self, FullBackup, IncrementalBackup, YbaInstances},
 };
 use backup_store::StoreConfig;
 use yba_client::simulator::Simulator;
@@ -23,7 +23,7 @@ async fn main() -> anyhow::Result<()> {
     // What can be backed up; the second builds on the first.
     let full = BackupTarget::new("orders", "yba", universe.as_str(), storage.as_str());
     let increment = BackupTarget::new("orders-increment", "yba", universe.as_str(), storage.as_str())
-        .with_strategy("INCREMENTAL");
+        .with_strategy(strategy::INCREMENTAL);
 
     // Where the records live: here in memory; `sqlite:backups.db` or `postgres://..` in a service.
     let store = backup_store::connect(&StoreConfig::new("sqlite::memory:")).await?;

@@ -69,6 +69,14 @@ pub enum StartError {
     /// Two targets answer to one name.
     #[error(transparent)]
     Targets(#[from] ResolveError),
+    /// A target names a strategy that is not registered: every backup of it would fail.
+    #[error("the target \"{target}\" names the strategy \"{strategy}\", which is not registered")]
+    Strategy {
+        /// The target.
+        target: String,
+        /// The name of the strategy.
+        strategy: String,
+    },
 }
 
 impl App {
@@ -91,9 +99,11 @@ impl App {
     /// # Ok(()) }
     /// ```
     ///
+    /// [`Sources::strategies`](crate::Sources::strategies) names the strategies that the settings may refer to.
+    ///
     /// # Errors
     ///
-    /// As [`App::start`].
+    /// As [`App::start`]; and [`StartError::Strategy`] where a target names a strategy that is not registered.
     pub async fn start_with(
         settings: Settings,
         role: Role,
@@ -102,13 +112,14 @@ impl App {
         let (yba, resolver) = targets_and_clients(&settings)?;
         let mut config = store_config(&settings.datasource, &settings.application_name);
         config.create_file = role != Role::Inspection;
-        let store = backup_store::connect(&config).await?;
         let builder = Orchestrator::builder()
             .resolver(resolver)
-            .store(store)
             .strategy(FullBackup::new(yba.clone()))
             .strategy(IncrementalBackup::new(yba.clone()))
             .settings(orchestrator_settings(&settings, role));
+        let builder = adjust(builder);
+        check_strategies(&settings, &builder)?;
+        let builder = builder.store(backup_store::connect(&config).await?);
         for target in &settings.targets {
             if let TargetState::HalfSet { missing } = &target.state {
                 tracing::error!(
@@ -122,8 +133,18 @@ impl App {
             let yba = yba.clone();
             tokio::spawn(async move { yba.check_markers().await });
         }
-        Ok(Self { settings: Arc::new(settings), orchestrator: adjust(builder).start(), yba })
+        Ok(Self { settings: Arc::new(settings), orchestrator: builder.start(), yba })
     }
+}
+
+fn check_strategies(settings: &Settings, builder: &OrchestratorBuilder) -> Result<(), StartError> {
+    let unknown = settings.targets.iter().find(|target| !builder.has_strategy(target.category_type.as_str()));
+    unknown.map_or(Ok(()), |target| {
+        Err(StartError::Strategy {
+            target: target.key.clone(),
+            strategy: target.category_type.as_str().to_owned(),
+        })
+    })
 }
 
 /// The clients of the YBA instances that the settings name. Nothing is asked.
@@ -394,7 +415,7 @@ mod tests {
     #[test]
     fn only_the_service_deletes_old_records() {
         let file = "orchestrator.keep-finished: 400d";
-        let settings = Settings::from_text("application.yml", file, &crate::Environment::default(), &[]);
+        let settings = Settings::from_text("application.yml", file, &crate::Sources::default());
         let settings = settings.expect("no faults");
         let keep = |role| orchestrator_settings(&settings, role).keep_finished;
         assert_eq!(keep(Role::Service), Some(Duration::from_hours(400 * 24)));

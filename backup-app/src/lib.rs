@@ -32,6 +32,7 @@ mod file;
 mod origin;
 mod reader;
 pub mod settings;
+mod sources;
 pub mod telemetry;
 pub mod text;
 
@@ -41,4 +42,5 @@ pub use environment::Environment;
 pub use explain::{Explanation, Row};
 pub use fault::{ConfigError, Fault, Faults, Warning};
 pub use origin::Origin;
-pub use settings::{Examination, Settings, Sources};
+pub use settings::{Examination, Settings};
+pub use sources::Sources;

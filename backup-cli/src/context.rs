@@ -26,6 +26,7 @@ impl Context {
             file: global.config.clone(),
             environment: Environment::process(),
             overrides: global.set.clone(),
+            strategies: Vec::new(),
         };
         Self { printer, sources }
     }

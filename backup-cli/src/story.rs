@@ -139,7 +139,11 @@ mod tests {
         let command = BackupCommand::try_from(BackupRequest::new("db1", "20250325")).unwrap();
         let target = BackupTarget::new("db1", "yba", "universe-1", "storage-1");
         let mut record = BackupRecord::new(&command, &target, SystemClock::new().now());
-        record.set_plan(Plan { strategy: "FULL".into(), base: None, reason: "it was asked for".into() });
+        record.set_plan(Plan {
+            strategy: "full_backup".into(),
+            base: None,
+            reason: "it was asked for".into(),
+        });
         record
     }
 

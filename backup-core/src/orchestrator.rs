@@ -129,6 +129,11 @@ impl OrchestratorBuilder {
         self
     }
 
+    /// Whether a strategy is registered under this name, compared without regard to case.
+    pub fn has_strategy(&self, name: &str) -> bool {
+        self.strategies.get(name).is_some()
+    }
+
     /// Where the time comes from; otherwise the store's clock, or the machine's.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {

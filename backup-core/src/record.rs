@@ -144,7 +144,7 @@ impl BackupRecord {
         self.phase == Phase::Done
     }
 
-    /// The strategy that posts it, or would: `FULL`, `INCREMENTAL`, or an embedder's.
+    /// The strategy that posts it, or would: `full_backup`, `incremental_backup`, or an embedder's.
     pub fn strategy(&self) -> Option<&str> {
         self.plan.as_ref().map(|plan| plan.strategy.as_str())
     }

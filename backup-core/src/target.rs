@@ -13,7 +13,7 @@ pub struct BackupTarget {
     pub key: TargetKey,
     /// Other names for it (`HWA_EPR_DB_BACKUP_FULL`), compared without regard to case.
     pub category_codes: Vec<String>,
-    /// The strategy that plans its backups: `FULL`, `INCREMENTAL`, or one that an embedder registered.
+    /// The strategy that plans its backups: `full_backup`, `incremental_backup`, or one that an embedder registered.
     pub strategy: String,
     /// The YBA instance.
     pub instance: InstanceName,

@@ -39,6 +39,7 @@ impl From<Arguments> for Sources {
             file: arguments.config,
             environment: Environment::process(),
             overrides: port.into_iter().chain(address).collect(),
+            strategies: Vec::new(),
         }
     }
 }

@@ -13,7 +13,7 @@ const FINISHED: [&str; 4] = [
     "INSERT INTO batch_db_schedule_event_tracker
          (batch_id, business_date, backup_status, backup_type, start_time, end_time, batch_category, batch_mode, target,
           created_at, deadline_at)
-     SELECT 'old-' || n, DATE '2025-03-25', 'SUCCESS', 'FULL', now(), now(), 'old', 'SCHEDULED', 'old', now(), now()
+     SELECT 'old-' || n, DATE '2025-03-25', 'SUCCESS', 'full_backup', now(), now(), 'old', 'SCHEDULED', 'old', now(), now()
      FROM generate_series(1, $1) n",
     "INSERT INTO backup_work
          (batch_id, business_date, bucket, slot, created_at, phase, phase_since, cancel_requested, is_open, is_waiting,

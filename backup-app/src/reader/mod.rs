@@ -45,6 +45,8 @@ pub(crate) struct Reader<'s> {
     flags: &'s Map,
     environment: &'s Environment,
     file: &'s File,
+    /// The names of an embedder's strategies.
+    pub(crate) strategies: &'s [String],
     /// Every key that was asked for: relaxed form to our spelling.
     known: BTreeMap<String, String>,
     /// Every environment variable that was asked for.
@@ -55,11 +57,17 @@ pub(crate) struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    pub(crate) fn new(flags: &'s Map, environment: &'s Environment, file: &'s File) -> Self {
+    pub(crate) fn new(
+        flags: &'s Map,
+        environment: &'s Environment,
+        file: &'s File,
+        strategies: &'s [String],
+    ) -> Self {
         Self {
             flags,
             environment,
             file,
+            strategies,
             known: BTreeMap::new(),
             consulted: BTreeSet::new(),
             rows: Vec::new(),
@@ -164,6 +172,17 @@ impl<'s> Reader<'s> {
     pub(crate) fn fault(&mut self, path: &str, message: impl Into<String>) {
         let origin = self.origin(path);
         self.faults.push(Fault::new(path, origin, message));
+    }
+
+    /// The same, with what was probably meant.
+    pub(crate) fn fault_with_suggestion(
+        &mut self,
+        path: &str,
+        message: impl Into<String>,
+        suggestion: Option<String>,
+    ) {
+        let origin = self.origin(path);
+        self.faults.push(Fault::new(path, origin, message).with_suggestion(suggestion));
     }
 
     /// Remarks on a setting that was read.

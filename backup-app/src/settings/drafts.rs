@@ -8,13 +8,14 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::instance::{Instances, derive};
+use super::strategy::CategoryType;
 use super::target::{
-    CategoryType, Completion, Connection, OnMissingBase, OnUnknown, TableType, TargetSettings, TargetState,
+    Completion, Connection, OnMissingBase, OnUnknown, TableType, TargetSettings, TargetState,
 };
 use super::yba::{YbaSettings, positive, warn_no_uuid, warn_plaintext};
 use crate::file::tree::canonical;
 use crate::origin::Origin;
-use crate::reader::{Key, Reader, nearest, quoted};
+use crate::reader::{Key, Reader, nearest};
 
 /// The targets that the original's environment defines.
 const ORIGINALS: [&str; 3] = ["db1", "db2", "uam-db"];
@@ -73,7 +74,8 @@ impl Draft {
             incremental_backup_url: url(reader, "incremental-backup-url"),
             last_backup_url: url(reader, "last-backup-url"),
             category_codes: reader.list(name(key, "category-codes")),
-            category_type: reader.setting(
+            category_type: CategoryType::of_target(
+                reader,
                 name(key, "backup-category-type"),
                 if is_db2 { CategoryType::Incremental } else { CategoryType::Full },
             ),
@@ -168,10 +170,8 @@ impl Draft {
 
     fn unknown_instance(&self, reader: &mut Reader<'_>, name: &str, instances: &Instances) {
         let suggestion = nearest(name, instances.names());
-        reader.fault(&self.path("instance"), format!("there is no `yba.instances.{name}`"));
-        if let Some(fault) = reader.faults.last_mut() {
-            fault.suggestion = suggestion;
-        }
+        let message = format!("there is no `yba.instances.{name}`");
+        reader.fault_with_suggestion(&self.path("instance"), message, suggestion);
     }
 
     fn connect(
@@ -246,12 +246,6 @@ impl Draft {
                 &self.path("on-unknown"),
                 "a backup whose start is unknown may be started a second time",
             );
-        }
-        if let CategoryType::Custom(custom) = &self.target.category_type
-            && let Some(near) = nearest(custom, ["FULL", "INCREMENTAL"])
-        {
-            let message = format!("{} names a strategy of your own; did you mean `{near}`?", quoted(custom));
-            reader.warn(&self.path("backup-category-type"), message);
         }
     }
 

@@ -11,11 +11,11 @@ mod instance;
 mod logging;
 mod orchestrator;
 mod server;
+mod strategy;
 mod target;
 mod yba;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -25,43 +25,21 @@ pub use self::instance::InstanceSettings;
 pub use self::logging::{LogFormat, LoggingSettings};
 pub use self::orchestrator::OrchestratorSettings;
 pub use self::server::{AuthSettings, ServerSettings};
+pub use self::strategy::CategoryType;
 pub use self::target::{
-    CategoryType, Completion, Connection, OnMissingBase, OnUnknown, TableType, TargetSettings, TargetState,
+    Completion, Connection, OnMissingBase, OnUnknown, TableType, TargetSettings, TargetState,
 };
 pub use self::yba::YbaSettings;
-use crate::environment::Environment;
 use crate::explain::Explanation;
 use crate::fault::{ConfigError, Fault, Faults, Warning};
 use crate::file::tree::{Leaf, Map, Node};
 use crate::file::{self, File};
 use crate::origin::Origin;
 use crate::reader::{Key, Reader};
+use crate::sources::Sources;
 
 /// Larger than any configuration; a wrong path must not fill the memory.
 const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
-
-/// What settings are loaded from.
-#[derive(Clone, Default)]
-pub struct Sources {
-    /// The file that `--config` names; without it `BACKUP_CONFIG` may name one, and none is needed.
-    pub file: Option<PathBuf>,
-    /// The environment.
-    pub environment: Environment,
-    /// Flags: dotted keys and their values, taken as they are.
-    pub overrides: Vec<(String, String)>,
-}
-
-impl fmt::Debug for Sources {
-    /// Values of the environment and of flags may be secrets; only names are shown.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let overrides: Vec<_> = self.overrides.iter().map(|(key, _)| key).collect();
-        f.debug_struct("Sources")
-            .field("file", &self.file)
-            .field("environment", &self.environment)
-            .field("overrides", &overrides)
-            .finish()
-    }
-}
 
 /// Everything that is configured, resolved and checked.
 #[derive(Clone, Debug)]
@@ -109,7 +87,7 @@ impl Settings {
     /// A named file that cannot be read, or text that is no YAML.
     pub fn examine(sources: &Sources) -> Result<Examination, ConfigError> {
         let (name, text) = named_text(sources)?;
-        Ok(Self::read_text(&name, &text, &sources.environment, &sources.overrides)?.1)
+        Ok(Self::read_text(&name, &text, sources)?.1)
     }
 
     /// Loads the settings, or says everything that is wrong with them.
@@ -119,38 +97,27 @@ impl Settings {
     /// A named file that cannot be read, text that is no YAML, or settings that are wrong: all of them at once.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
         let (name, text) = named_text(sources)?;
-        Self::from_text(&name, &text, &sources.environment, &sources.overrides)
+        Self::from_text(&name, &text, sources)
     }
 
-    /// The same for a text that is no file; `name` stands for it in faults.
+    /// The same for a text in place of the file; `name` stands for it in faults.
     ///
     /// # Errors
     ///
     /// As [`load`](Self::load), for the text.
-    pub fn from_text(
-        name: &str,
-        text: &str,
-        environment: &Environment,
-        overrides: &[(String, String)],
-    ) -> Result<Self, ConfigError> {
-        let (settings, Examination { explanation, faults, warnings }) =
-            Self::read_text(name, text, environment, overrides)?;
+    pub fn from_text(name: &str, text: &str, sources: &Sources) -> Result<Self, ConfigError> {
+        let (settings, Examination { explanation, faults, warnings }) = Self::read_text(name, text, sources)?;
         if faults.is_empty() {
             return Ok(Self { explanation, warnings, ..settings });
         }
         Err(Faults(faults).into())
     }
 
-    fn read_text(
-        name: &str,
-        text: &str,
-        environment: &Environment,
-        overrides: &[(String, String)],
-    ) -> Result<(Self, Examination), ConfigError> {
+    fn read_text(name: &str, text: &str, sources: &Sources) -> Result<(Self, Examination), ConfigError> {
         let mut faults = Vec::new();
-        let flags = flags(overrides, &mut faults);
-        let file = file::read(name, text, &flags, environment, &mut faults)?;
-        let mut reader = Reader::new(&flags, environment, &file);
+        let flags = flags(&sources.overrides, &mut faults);
+        let file = file::read(name, text, &flags, &sources.environment, &mut faults)?;
+        let mut reader = Reader::new(&flags, &sources.environment, &file, &sources.strategies);
         reader.faults = faults;
         let settings = Self::read(&mut reader, &file);
         reader.refuse_unknown();

@@ -5,7 +5,8 @@ use std::time::Duration;
 pub use backup_core::{Completion, OnMissingBase, OnUnknown};
 use secrecy::SecretString;
 
-use crate::reader::{Setting, Unfit, Words};
+use super::CategoryType;
+use crate::reader::Words;
 
 /// One database that can be backed up.
 #[derive(Clone, Debug)]
@@ -17,7 +18,7 @@ pub struct TargetSettings {
     pub state: TargetState,
     /// `category-codes`: other names that callers use for it, unique across targets.
     pub category_codes: Vec<String>,
-    /// `backup-category-type` (`FULL`; `INCREMENTAL` for the `db2` of the environment): the strategy.
+    /// `backup-category-type` (`full_backup`; `incremental_backup` for the `db2` of the environment): the strategy.
     pub category_type: CategoryType,
     /// `backup-type` (`PGSQL_TABLE_TYPE`).
     pub table_type: TableType,
@@ -69,42 +70,6 @@ pub struct Connection {
     pub universe_uuid: String,
     /// `storage-config-uuid`.
     pub storage_config_uuid: String,
-}
-
-/// The strategy that plans a target's backups.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CategoryType {
-    /// Everything.
-    Full,
-    /// What changed since the base.
-    Incremental,
-    /// A strategy that an embedder registers under this name.
-    Custom(String),
-}
-
-impl CategoryType {
-    /// The name of the strategy.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Full => "FULL",
-            Self::Incremental => "INCREMENTAL",
-            Self::Custom(name) => name,
-        }
-    }
-}
-
-impl Setting for CategoryType {
-    fn read(text: &str) -> Result<Self, Unfit> {
-        match text.trim() {
-            full if full.eq_ignore_ascii_case("FULL") => Ok(Self::Full),
-            increment if increment.eq_ignore_ascii_case("INCREMENTAL") => Ok(Self::Incremental),
-            name => Ok(Self::Custom(name.to_owned())),
-        }
-    }
-
-    fn show(&self) -> String {
-        self.as_str().to_owned()
-    }
 }
 
 /// YBA's `backupType`.

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use backup_app::settings::TargetState;
 use backup_app::{Environment, Settings, Sources};
 
-use crate::support::{db1, faults, file, load, target};
+use crate::support::{db1_variables, faults, file, load, sources, target};
 
 #[test]
 fn unknown_keys_are_faults_with_the_near_key() {
@@ -200,7 +200,8 @@ fn a_named_file_must_exist() {
 
 #[test]
 fn text_that_is_no_yaml_names_its_line() {
-    let error = Settings::from_text("application.yml", "a: 1\nb: [1\n", &db1(), &[]).unwrap_err();
+    let error =
+        Settings::from_text("application.yml", "a: 1\nb: [1\n", &sources(&db1_variables(), &[])).unwrap_err();
     insta::assert_snapshot!(error, @"application.yml:2:4: the configuration file is no valid YAML: unclosed bracket '['");
 }
 

@@ -9,5 +9,6 @@ mod precedence;
 mod robustness;
 mod secrets;
 mod spring_file;
+mod strategies;
 mod support;
 mod warnings;

@@ -1,6 +1,6 @@
 //! No text makes the loader panic, and none makes it show a secret.
 
-use backup_app::{Environment, Settings};
+use backup_app::{Environment, Settings, Sources};
 use proptest::prelude::*;
 
 /// Pieces that are likely to reach deep into the loader.
@@ -84,7 +84,8 @@ fn load(text: &str, value: &str, flag: &str) -> String {
         "SERVER_ADDRESS",
     ];
     let environment = Environment::from_iter(names.map(|name| (name, value)));
-    match Settings::from_text("f.yml", text, &environment, &[(flag.to_owned(), value.to_owned())]) {
+    let overrides = vec![(flag.to_owned(), value.to_owned())];
+    match Settings::from_text("f.yml", text, &Sources { environment, overrides, ..Sources::default() }) {
         Ok(settings) => format!("{settings:?}{}", settings.explain()),
         Err(error) => error.to_string(),
     }

@@ -149,7 +149,7 @@ fn no_secret_is_ever_shown() {
     let json = serde_json::to_string(settings.explain()).unwrap();
     let environment = Environment::from_iter(variables);
     let overrides = flags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    let sources = Sources { file: None, environment, overrides };
+    let sources = Sources { environment, overrides, ..Sources::default() };
     let everything = format!(
         "{settings:?} {settings:#?} {} {rows} {json} {:?} {sources:?}",
         settings.explain(),

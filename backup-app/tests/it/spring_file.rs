@@ -99,7 +99,7 @@ fn the_table_of_the_configuration_masks_secrets() {
     yba.max-concurrent-calls                16                                                                                                            default
     yba.databases.db1.full-backup-url       https://yba.dev.example.com/api/v1/customers/6f3b1e4a-0c55-4c1e-9a36-1f6f5f0d7a11/backups                     application.yml:42
     yba.databases.db1.category-codes        HWA_EPR_DB_BACKUP_FULL                                                                                        application.yml:52
-    yba.databases.db1.backup-category-type  FULL                                                                                                          application.yml:49
+    yba.databases.db1.backup-category-type  full_backup                                                                                                   application.yml:49
     yba.databases.db1.backup-type           PGSQL_TABLE_TYPE                                                                                              application.yml:48
     yba.databases.db1.db-name               epricing                                                                                                      application.yml:50
     yba.databases.db1.expiry-ms             168h                                                                                                          application.yml:51
@@ -113,7 +113,7 @@ fn the_table_of_the_configuration_masks_secrets() {
     yba.databases.db1.instance              yba.dev.example.com (implied: https://yba.dev.example.com/, customer 6f3b1e4a-0c55-4c1e-9a36-1f6f5f0d7a11)    derived from yba.databases.db1.full-backup-url
     yba.databases.db2.full-backup-url       https://yba.dev.example.com/api/v1/customers/6f3b1e4a-0c55-4c1e-9a36-1f6f5f0d7a11/backups                     application.yml:54
     yba.databases.db2.category-codes        HWA_EPR_DB_BACKUP_INCR                                                                                        application.yml:60
-    yba.databases.db2.backup-category-type  INCREMENTAL                                                                                                   application.yml:58
+    yba.databases.db2.backup-category-type  incremental_backup                                                                                            application.yml:58
     yba.databases.db2.backup-type           PGSQL_TABLE_TYPE                                                                                              default
     yba.databases.db2.expiry-ms             168h                                                                                                          application.yml:59
     yba.databases.db2.on-missing-base       fail                                                                                                          default

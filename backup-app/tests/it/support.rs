@@ -1,7 +1,7 @@
 //! Short forms for loading settings in tests.
 
 use backup_app::settings::{Connection, TargetState};
-use backup_app::{ConfigError, Environment, Settings};
+use backup_app::{ConfigError, Settings, Sources};
 
 pub(crate) const URL: &str =
     "https://yba.example.com/api/v1/customers/6f3b1e4a-0c55-4c1e-9a36-1f6f5f0d7a11/backups";
@@ -14,9 +14,17 @@ pub(crate) fn load(
     variables: &[(&str, &str)],
     flags: &[(&str, &str)],
 ) -> Result<Settings, ConfigError> {
-    let environment = variables.iter().copied().collect();
-    let flags: Vec<_> = flags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-    Settings::from_text("application.yml", text, &environment, &flags)
+    Settings::from_text("application.yml", text, &sources(variables, flags))
+}
+
+/// Variables and flags.
+pub(crate) fn sources(variables: &[(&str, &str)], flags: &[(&str, &str)]) -> Sources {
+    let flags = flags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    Sources {
+        environment: variables.iter().copied().collect(),
+        overrides: flags.collect(),
+        ..Sources::default()
+    }
 }
 
 /// Settings that are in order.
@@ -59,10 +67,6 @@ pub(crate) fn file(targets: &[String]) -> String {
 }
 
 /// The variables that make the original's `db1`.
-pub(crate) fn db1() -> Environment {
-    db1_variables().into_iter().collect()
-}
-
 pub(crate) fn db1_variables() -> Vec<(&'static str, &'static str)> {
     vec![
         ("YBA_FULL_BACKUP_URL", URL),

@@ -21,7 +21,6 @@ yba:
       storage-config-uuid: {STORAGE}
       completion: accepted
       on-unknown: repost
-      backup-category-type: INCREMETAL
 datasource.username: u
 data-sources: {{}}
 server: {{address: 0.0.0.0, auth.mode: none, ssl.enabled: true}}
@@ -35,18 +34,18 @@ server: {{address: 0.0.0.0, auth.mode: none, ssl.enabled: true}}
     yba.databases.plain.expiry-ms: is not set: YBA keeps these backups for ever
     yba.databases.plain.completion (application.yml:9): a backup counts as completed when YBA accepts it, even if it fails later
     yba.databases.plain.on-unknown (application.yml:10): a backup whose start is unknown may be started a second time
-    yba.databases.plain.backup-category-type (application.yml:11): `INCREMETAL` names a strategy of your own; did you mean `INCREMENTAL`?
-    datasource.username (application.yml:12): means nothing to SQLite; is `datasource.url` missing?
-    server.auth.mode (application.yml:14): is `none`: anybody who reaches the service can start backups
-    data-sources (application.yml:13): is no section of ours and is ignored; did you mean `datasource`?
-    server.ssl (application.yml:14): is a setting of Spring's that has no meaning here; it is ignored
+    datasource.username (application.yml:11): means nothing to SQLite; is `datasource.url` missing?
+    server.auth.mode (application.yml:13): is `none`: anybody who reaches the service can start backups
+    data-sources (application.yml:12): is no section of ours and is ignored; did you mean `datasource`?
+    server.ssl (application.yml:13): is a setting of Spring's that has no meaning here; it is ignored
     YBA_API_TOKN: nothing reads this environment variable; did you mean `YBA_API_TOKEN`?
     ");
 }
 
 #[test]
 fn an_increment_without_a_full_target_is_named() {
-    let increment = |more: &str| target("inc", &format!("      backup-category-type: INCREMENTAL\n{more}"));
+    let increment =
+        |more: &str| target("inc", &format!("      backup-category-type: incremental_backup\n{more}"));
     let alone = loaded(&file(&[increment("")]), &[], &[]);
     insta::assert_snapshot!(warnings(&alone), @"yba.databases.inc.backup-category-type (application.yml:9): no target takes full backups of the same universe, storage configuration, table type and keyspaces: increments need a base from elsewhere");
     let other = loaded(&file(&[increment("      keyspaces: a\n"), target("full", "")]), &[], &[]);

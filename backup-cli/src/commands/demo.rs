@@ -150,7 +150,7 @@ yba:
   databases:
     orders-full: {{instance: {INSTANCE}, universe-uuid: {orders}, storage-config-uuid: {storage}}}
     orders-incr: {{instance: {INSTANCE}, universe-uuid: {orders}, storage-config-uuid: {storage},
-                  backup-category-type: INCREMENTAL}}
+                  backup-category-type: incremental_backup}}
     ledger-full: {{instance: {INSTANCE}, universe-uuid: {ledger}, storage-config-uuid: {storage}}}
 datasource:
   url: \"sqlite:{database}\"

@@ -69,7 +69,7 @@ impl Stage {
       instance: main
       universe-uuid: {orders}
       storage-config-uuid: {storage}
-      backup-category-type: INCREMENTAL
+      backup-category-type: incremental_backup
     ledger:
       instance: main
       universe-uuid: {ledger}

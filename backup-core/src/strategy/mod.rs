@@ -24,9 +24,9 @@ use crate::{
 };
 
 /// The name of the full strategy.
-pub const FULL: &str = "FULL";
+pub const FULL: &str = "full_backup";
 /// The name of the incremental strategy.
-pub const INCREMENTAL: &str = "INCREMENTAL";
+pub const INCREMENTAL: &str = "incremental_backup";
 
 /// How one kind of backup is planned, started, found again, watched and cancelled.
 ///

@@ -112,7 +112,7 @@ struct Gated {
 #[async_trait]
 impl BackupStrategy for Gated {
     fn name(&self) -> &'static str {
-        "FULL"
+        "full_backup"
     }
 
     async fn plan(&self, target: &BackupTarget, date: NaiveDate) -> Result<Plan, PlanError> {

@@ -118,7 +118,7 @@ fn id_of(attempt: AttemptId) -> TaskId {
 #[async_trait]
 impl BackupStrategy for ModelYba {
     fn name(&self) -> &'static str {
-        "FULL"
+        "full_backup"
     }
 
     async fn plan(&self, _target: &BackupTarget, _date: NaiveDate) -> Result<Plan, PlanError> {

@@ -42,7 +42,7 @@ impl Shop {
             adjust(&mut target);
             target
         };
-        let targets = [target("full", "FULL"), target("incr", "INCREMENTAL")];
+        let targets = [target("full", "full_backup"), target("incr", "incremental_backup")];
         let instances = YbaInstances::one("yba", yba.client());
         let orchestrator = Orchestrator::builder()
             .resolver(FixedTargets::new(targets, []).expect("no clash"))
@@ -149,7 +149,7 @@ async fn an_increment_without_a_base_becomes_a_full_backup_where_the_policy_says
     let record = shop.run("incr").await;
     assert_eq!(record.status(), TrackerStatus::Success);
     let plan = record.plan.unwrap();
-    assert_eq!(plan.strategy, "FULL");
+    assert_eq!(plan.strategy, "full_backup");
     assert!(plan.reason.starts_with("promoted to a full backup: "), "{}", plan.reason);
 }
 
@@ -319,7 +319,7 @@ async fn a_legacy_url_is_used_as_given_and_left_when_real_yba_has_no_such_route(
     full.legacy_urls.full_backup = Some(format!("{base}/backups"));
     let mut incr = full.clone();
     incr.key = "incr".into();
-    incr.strategy = "INCREMENTAL".into();
+    incr.strategy = "incremental_backup".into();
     incr.legacy_urls.incremental_backup = Some(format!("{base}/backups/incremental"));
     incr.legacy_urls.last_backup = Some(format!("{base}/backups?limit=1&direction=DESC"));
     let instances = YbaInstances::one("yba", shop.yba.client());

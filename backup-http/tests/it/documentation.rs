@@ -27,9 +27,9 @@ async fn every_example_does_what_it_says() {
     let yba = quick_yba().await;
     let busy = yba.add_universe("busy");
     yba.hang_next_backup(&busy);
-    let mut slow = target(&yba, "slow", "FULL");
+    let mut slow = target(&yba, "slow", "full_backup");
     slow.universe = busy.as_str().into();
-    let app = on_simulator(&yba, [target(&yba, "db1", "FULL"), slow])
+    let app = on_simulator(&yba, [target(&yba, "db1", "full_backup"), slow])
         .config(|config| config.auth = Auth::Tokens(vec![TOKEN.into()]))
         .start();
     let service = app.listen().await;

@@ -98,7 +98,7 @@ pub(crate) fn scripted(yba: &ScriptedStrategy) -> Parts {
 
 /// A service on a simulated YBA: `db1` is a full target, `db2` an incremental one of the same universe.
 pub(crate) fn simulated(yba: &Simulator) -> Parts {
-    let targets = [target(yba, "db1", "FULL"), target(yba, "db2", "INCREMENTAL")];
+    let targets = [target(yba, "db1", "full_backup"), target(yba, "db2", "incremental_backup")];
     on_simulator(yba, targets)
 }
 

@@ -118,7 +118,7 @@ async fn a_task_that_fails_tells_its_subtask_s_text() {
 async fn a_task_that_hangs_is_504_at_the_deadline() {
     let yba = quick_yba().await;
     yba.hang_next_backup(&yba.universe());
-    let mut target = crate::support::target(&yba, "db1", "FULL");
+    let mut target = crate::support::target(&yba, "db1", "full_backup");
     target.deadline = Duration::from_millis(200);
     let app = crate::support::on_simulator(&yba, [target]).start();
     let reply = app.process(&ask("db1")).await;

@@ -58,7 +58,7 @@ COMMENT ON TABLE batch_db_schedule_event_tracker IS 'Backups: the state of each 
 COMMENT ON COLUMN batch_db_schedule_event_tracker.batch_id IS 'The batch: its first writer owns the id';
 COMMENT ON COLUMN batch_db_schedule_event_tracker.business_date IS 'The date it was asked for';
 COMMENT ON COLUMN batch_db_schedule_event_tracker.backup_status IS 'IN_PROGRESS, SUCCESS or FAILED';
-COMMENT ON COLUMN batch_db_schedule_event_tracker.backup_type IS 'FULL, INCREMENTAL or another strategy; NULL: not planned';
+COMMENT ON COLUMN batch_db_schedule_event_tracker.backup_type IS 'full_backup, incremental_backup or another strategy; NULL: not planned';
 COMMENT ON COLUMN batch_db_schedule_event_tracker.start_time IS 'When the current run began';
 COMMENT ON COLUMN batch_db_schedule_event_tracker.end_time IS 'When it ended';
 COMMENT ON COLUMN batch_db_schedule_event_tracker.backup_response IS 'The last answer of YBA';

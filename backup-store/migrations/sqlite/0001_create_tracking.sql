@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS batch_db_schedule_event_tracker (
     batch_id        TEXT NOT NULL PRIMARY KEY, -- the batch: its first writer owns the id
     business_date   TEXT NOT NULL,             -- the date it was asked for
     backup_status   TEXT NOT NULL,             -- IN_PROGRESS, SUCCESS or FAILED
-    backup_type     TEXT,                      -- FULL, INCREMENTAL or another strategy; NULL: not planned
+    backup_type     TEXT,                      -- full_backup, incremental_backup or another strategy; NULL: not planned
     start_time      TEXT NOT NULL,             -- when the current run began
     end_time        TEXT,                      -- when it ended
     backup_response TEXT,                      -- JSON: the last answer of YBA

@@ -19,7 +19,7 @@ pub async fn a_finished_record_reads_back_equal(subject: &Subject) {
     let lease = subject.own(&record).await;
     subject.clock.advance(Duration::from_micros(1_234_567));
     record.set_plan(Plan {
-        strategy: "INCREMENTAL".to_owned(),
+        strategy: crate::strategy::INCREMENTAL.to_owned(),
         base: Some("base-1".into()),
         reason: "on the full backup of yesterday".to_owned(),
     });

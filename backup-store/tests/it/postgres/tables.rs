@@ -23,9 +23,9 @@ async fn the_queries_of_the_original_find_the_rows() {
     let mut lines: Vec<&str> = tracker.lines().collect();
     lines.sort_unstable();
     let mut expected = vec![
-        format!("{}|SUCCESS|FULL|2025-03-25 01:02:03+00|2025-03-25 01:07:03+00", done.batch),
-        format!("{}|FAILED|FULL|2025-03-25 01:02:03+00|2025-03-25 01:03:03+00", failed.batch),
-        format!("{}|IN_PROGRESS|FULL|2025-03-25 01:02:03+00|", open.batch),
+        format!("{}|SUCCESS|full_backup|2025-03-25 01:02:03+00|2025-03-25 01:07:03+00", done.batch),
+        format!("{}|FAILED|full_backup|2025-03-25 01:02:03+00|2025-03-25 01:03:03+00", failed.batch),
+        format!("{}|IN_PROGRESS|full_backup|2025-03-25 01:02:03+00|", open.batch),
     ];
     expected.sort();
     assert_eq!(lines, expected);
