@@ -10,7 +10,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use backup_core::{
     Attempt, BackupRequest, BackupStrategy, BackupTarget, FixedTargets, Orchestrator, Plan, Settings, TaskId,
-    strategy::{Found, FullBackup, IncrementalBackup, NoAnswer, Observation, PlanError, Start, YbaInstances},
+    strategy::{
+        Found, FullBackup, IncrementalBackup, Observation, PlanError, Start, Unavailable, YbaInstances,
+    },
 };
 use backup_store::StoreConfig;
 use chrono::{Datelike, NaiveDate, Weekday};
@@ -42,15 +44,20 @@ impl BackupStrategy for SundayFull {
         self.full.start(target, plan, attempt).await
     }
 
-    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, Unavailable> {
         self.full.find(target, attempts).await
     }
 
-    async fn observe(&self, target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer> {
-        self.full.observe(target, task).await
+    async fn observe(
+        &self,
+        target: &BackupTarget,
+        plan: Option<&Plan>,
+        task: &TaskId,
+    ) -> Result<Observation, Unavailable> {
+        self.full.observe(target, plan, task).await
     }
 
-    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.full.cancel(target, task).await
     }
 }

@@ -15,18 +15,24 @@ use futures_util::{
 
 use crate::{
     ids::TaskId,
-    strategy::{BackupStrategy, NoAnswer, Observation},
+    record::Plan,
+    strategy::{BackupStrategy, Observation, Unavailable},
     target::BackupTarget,
 };
 
-type Seen = Result<Observation, NoAnswer>;
+type Seen = Result<Observation, Unavailable>;
 
 /// Under way, or over. A bug of the strategy shows only in [`Look::answer`]: what goes beside it is not touched.
 pub(crate) struct Look(Mutex<BoxFuture<'static, thread::Result<Seen>>>);
 
 impl Look {
-    pub(crate) fn new(strategy: Arc<dyn BackupStrategy>, target: Arc<BackupTarget>, task: TaskId) -> Self {
-        let look = async move { strategy.observe(&target, &task).await };
+    pub(crate) fn new(
+        strategy: Arc<dyn BackupStrategy>,
+        target: Arc<BackupTarget>,
+        plan: Option<Plan>,
+        task: TaskId,
+    ) -> Self {
+        let look = async move { strategy.observe(&target, plan.as_ref(), &task).await };
         Self(Mutex::new(AssertUnwindSafe(look).catch_unwind().boxed()))
     }
 
@@ -91,24 +97,24 @@ mod tests {
             unreachable!("it is looked at only")
         }
 
-        async fn find(&self, _: &BackupTarget, _: &[Attempt]) -> Result<Found, NoAnswer> {
+        async fn find(&self, _: &BackupTarget, _: &[Attempt]) -> Result<Found, Unavailable> {
             unreachable!("it is looked at only")
         }
 
-        async fn observe(&self, _: &BackupTarget, _: &TaskId) -> Seen {
+        async fn observe(&self, _: &BackupTarget, _: Option<&Plan>, _: &TaskId) -> Seen {
             self.begun.notify_one();
             assert!(!self.panics, "a bug");
             self.goes_on.notified().await;
             ScriptedStrategy::open()
         }
 
-        async fn cancel(&self, _: &BackupTarget, _: &TaskId) -> Result<(), NoAnswer> {
+        async fn cancel(&self, _: &BackupTarget, _: &TaskId) -> Result<(), Unavailable> {
             unreachable!("it is looked at only")
         }
     }
 
     fn look(told: &Arc<Told>) -> Look {
-        Look::new(Arc::clone(told) as _, Arc::new(fixtures::target()), "task".into())
+        Look::new(Arc::clone(told) as _, Arc::new(fixtures::target()), None, "task".into())
     }
 
     #[tokio::test]

@@ -27,13 +27,13 @@ use crate::{
     lease::LeaseBook,
     look::Look,
     pace,
-    reasons::{behind, busy, deadline, no_strategy, unknown, unreachable},
+    reasons::{behind, busy, deadline, no_strategy, unavailable, unknown},
     record::{Attempt, BackupRecord, IllegalTransition},
     settings::Settings,
     state::Phase,
     store::{Claimed, Hold, Saved, StoreError, TrackingStore},
     strategies::Strategies,
-    strategy::{BackupStrategy, Found, PlanError, Start},
+    strategy::{BackupStrategy, Found, PlanError, Start, Unavailable},
     target::{BackupTarget, Completion, OnUnknown},
 };
 
@@ -77,7 +77,8 @@ impl Path {
     pub(crate) async fn withdraw(&self, held: &mut Held) {
         if held.unsent && held.unsaved.is_none() {
             held.unsent = false;
-            let why = unreachable("the process stopped before the request was sent");
+            let why =
+                unavailable(&Unavailable::unreachable("the process stopped before the request was sent"));
             self.change(held, Duration::ZERO, |record, now| record.wait(why, now)).await;
         }
     }
@@ -106,7 +107,7 @@ impl Path {
                 }
                 // A person saw it, or the policy says so: it was waited for long enough.
                 Ok(Found::Nothing | Found::Undecidable(_)) => {}
-                Err(cause) => return record.wait(unreachable(&cause.0), self.clock.now()),
+                Err(cause) => return self.cannot_start(record, &cause),
             }
         }
         match strategy.plan(target, record.business_date).await {
@@ -116,8 +117,17 @@ impl Path {
                 record.submit(self.clock.now())
             }
             Err(PlanError::Refused(failure)) => record.fail(failure, self.clock.now()),
-            Err(PlanError::NoAnswer(cause)) => record.wait(unreachable(&cause.0), self.clock.now()),
+            Err(PlanError::Unavailable(cause)) => self.cannot_start(record, &cause),
         }
+    }
+
+    /// What follows when nothing can be learned from YBA before a POST: a wait, and the end where waiting changes nothing.
+    fn cannot_start(&self, record: &mut BackupRecord, cause: &Unavailable) -> Result<(), IllegalTransition> {
+        let now = self.clock.now();
+        if cause.is_unauthorized() {
+            return record.fail(unavailable(cause), now);
+        }
+        record.wait(unavailable(cause), now)
     }
 
     /// Does the next step of a batch.
@@ -191,8 +201,8 @@ impl Path {
                 self.change(held, retry_in, |record, now| record.wait(busy(&text), now)).await
             }
             Start::NotSent { cause } => {
-                tracing::warn!(cause, "YBA cannot be reached; waiting");
-                self.change(held, retry_in, |record, now| record.wait(unreachable(&cause), now)).await
+                tracing::warn!(%cause, kind = %cause.kind, "YBA did not get the request; waiting");
+                self.change(held, retry_in, |record, now| record.wait(unavailable(&cause), now)).await
             }
             Start::Unknown { cause } => {
                 tracing::warn!(cause, "the answer was lost; looking for what it may have started");
@@ -280,7 +290,8 @@ impl Path {
         let outcome = step(&mut held.record, self.clock.now());
         let look = match (&held.target, &held.record.task) {
             (Some(target), Some(task)) if outcome.is_ok() && self.settings.poll_first.is_zero() => {
-                Some(Look::new(Arc::clone(strategy), Arc::clone(target), task.clone()))
+                let plan = held.record.plan.clone();
+                Some(Look::new(Arc::clone(strategy), Arc::clone(target), plan, task.clone()))
             }
             _ => None,
         };
@@ -317,7 +328,7 @@ impl Path {
         }
         let seen = match held.look.take() {
             Some(look) => look.answer().await,
-            None => strategy.observe(target, &task).await,
+            None => strategy.observe(target, held.record.plan.as_ref(), &task).await,
         };
         held.tries = held.tries.saturating_add(1);
         let interval = pace::poll_interval(held.tries, self.settings.poll_first, self.settings.poll_max);
@@ -345,7 +356,7 @@ impl Path {
                     self.change(held, retry_in, |record, now| record.wait(busy(&text), now)).await
                 }
             },
-            Err(cause) if past_deadline => self.end(held, deadline(&task, target, Some(&cause.0))).await,
+            Err(cause) if past_deadline => self.end(held, deadline(&task, target, Some(&cause.text))).await,
             Err(cause) => {
                 tracing::warn!(%cause, task_id = %task, "YBA cannot be asked for the task; looking again");
                 // Contact is lost: what is seen when it returns must settle anew.

@@ -3,6 +3,7 @@
 use crate::{
     failure::{ErrorCode, Failure},
     ids::{BatchId, TaskId},
+    strategy::{Unavailable, UnavailableKind},
     target::BackupTarget,
 };
 
@@ -26,13 +27,29 @@ pub(crate) fn behind(batch: &BatchId) -> Failure {
     .with_advice("see what that batch waits for, then run this one again")
 }
 
-/// No YBA that would act could be reached.
-pub(crate) fn unreachable(cause: &str) -> Failure {
-    Failure::new(
-        ErrorCode::YbaUnreachable,
-        format!("YBA could not be reached for as long as we may wait: {cause}"),
+/// No YBA that would act answered.
+pub(crate) fn unavailable(cause: &Unavailable) -> Failure {
+    let (code, what, advice) = match cause.kind {
+        UnavailableKind::Unauthorized => return unauthorized(&cause.text),
+        UnavailableKind::NotYba => (
+            ErrorCode::YbaUnreachable,
+            "something other than YBA answered for as long as we may wait",
+            "nothing was started; correct the address, or what stands before YBA, then run the batch again",
+        ),
+        UnavailableKind::Unreachable | UnavailableKind::Standby => (
+            ErrorCode::YbaUnreachable,
+            "YBA could not be reached for as long as we may wait",
+            "nothing was started; mend the way to YBA, then run the batch again",
+        ),
+    };
+    Failure::new(code, format!("{what}: {cause}")).with_advice(advice)
+}
+
+/// YBA refuses us: waiting changes nothing.
+pub(crate) fn unauthorized(text: &str) -> Failure {
+    Failure::new(ErrorCode::YbaUnauthorized, text).with_advice(
+        "check the API token and the rights of its user (401 is also YBA's answer to a missing right)",
     )
-    .with_advice("nothing was started; mend the way to YBA, then run the batch again")
 }
 
 /// An answer was lost, and what it spoke of cannot be decided.

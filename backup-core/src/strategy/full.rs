@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 
 use super::{
-    BackupStrategy, FULL, Found, NoAnswer, Observation, PlanError, Start, YbaInstances, yba::create_backup,
+    BackupStrategy, FULL, Found, Observation, PlanError, Start, Unavailable, YbaInstances, yba::create_backup,
 };
 use crate::{
     ids::TaskId,
@@ -32,7 +32,7 @@ impl BackupStrategy for FullBackup {
     }
 
     async fn plan(&self, target: &BackupTarget, _business_date: NaiveDate) -> Result<Plan, PlanError> {
-        self.yba.must_be_in_reach(target).map_err(PlanError::NoAnswer)?;
+        self.yba.must_be_in_reach(target).map_err(PlanError::Unavailable)?;
         Ok(Plan {
             strategy: FULL.to_owned(),
             base: None,
@@ -45,15 +45,20 @@ impl BackupStrategy for FullBackup {
         self.yba.start(target, create_backup(target), url, attempt).await
     }
 
-    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, Unavailable> {
         self.yba.find(target, attempts).await
     }
 
-    async fn observe(&self, target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer> {
-        self.yba.observe(target, task).await
+    async fn observe(
+        &self,
+        target: &BackupTarget,
+        plan: Option<&Plan>,
+        task: &TaskId,
+    ) -> Result<Observation, Unavailable> {
+        self.yba.observe(target, plan, task).await
     }
 
-    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.yba.cancel(target, task).await
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::NaiveDate;
 
 use super::{
-    BackupStrategy, FULL, Found, INCREMENTAL, NoAnswer, Observation, PlanError, Start, YbaInstances,
+    BackupStrategy, FULL, Found, INCREMENTAL, Observation, PlanError, Start, Unavailable, YbaInstances,
     yba::create_backup,
 };
 use crate::{
@@ -35,7 +35,7 @@ impl BackupStrategy for IncrementalBackup {
 
     /// The base is looked for right before each POST: what was completed an hour ago may be gone.
     async fn plan(&self, target: &BackupTarget, _business_date: NaiveDate) -> Result<Plan, PlanError> {
-        match self.yba.base(target).await.map_err(PlanError::NoAnswer)? {
+        match self.yba.base(target).await.map_err(PlanError::Unavailable)? {
             Ok(base) => Ok(Plan {
                 strategy: INCREMENTAL.to_owned(),
                 reason: format!("builds on the full backup {base}"),
@@ -69,15 +69,20 @@ impl BackupStrategy for IncrementalBackup {
         self.yba.start(target, create_backup(target).base(base.as_str()), url, attempt).await
     }
 
-    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, Unavailable> {
         self.yba.find(target, attempts).await
     }
 
-    async fn observe(&self, target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer> {
-        self.yba.observe(target, task).await
+    async fn observe(
+        &self,
+        target: &BackupTarget,
+        plan: Option<&Plan>,
+        task: &TaskId,
+    ) -> Result<Observation, Unavailable> {
+        self.yba.observe(target, plan, task).await
     }
 
-    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.yba.cancel(target, task).await
     }
 }

@@ -3,8 +3,14 @@
 //! Two strategies come with this crate, [`FullBackup`] and [`IncrementalBackup`]; an embedder adds a third by
 //! implementing [`BackupStrategy`] and registering it under its own name.
 
+#![cfg_attr(
+    any(test, feature = "testing"),
+    expect(clippy::ref_option_ref, reason = "in the mock that mockall generates")
+)]
+
 mod full;
 mod incremental;
+mod unavailable;
 mod yba;
 
 use async_trait::async_trait;
@@ -14,6 +20,7 @@ use serde_json::Value;
 pub use self::{
     full::FullBackup,
     incremental::IncrementalBackup,
+    unavailable::{Unavailable, UnavailableKind},
     yba::{YbaInstances, YbaInstancesBuilder},
 };
 use crate::{
@@ -48,7 +55,7 @@ pub trait BackupStrategy: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`PlanError::Refused`] when it must not be posted; [`PlanError::NoAnswer`] when nobody can say now, or when it is
+    /// [`PlanError::Refused`] when it must not be posted; [`PlanError::Unavailable`] when nobody can say now, or when it is
     /// known that a request would not reach YBA: the batch waits, and no attempt is recorded.
     async fn plan(&self, target: &BackupTarget, business_date: NaiveDate) -> Result<Plan, PlanError>;
 
@@ -56,13 +63,19 @@ pub trait BackupStrategy: Send + Sync + 'static {
     async fn start(&self, target: &BackupTarget, plan: &Plan, attempt: &Attempt) -> Start;
 
     /// Looks for what any of these attempts may have started; the last is the one whose answer was lost.
-    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer>;
+    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, Unavailable>;
 
-    /// Looks at the task and, once it ended, at its backup.
-    async fn observe(&self, target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer>;
+    /// Looks at the task and, once it ended, at its backup. `plan`: what was posted, so that only a backup of it is
+    /// believed; `None` where it is not known any more.
+    async fn observe(
+        &self,
+        target: &BackupTarget,
+        plan: Option<&Plan>,
+        task: &TaskId,
+    ) -> Result<Observation, Unavailable>;
 
     /// Asks YBA to abort the task. `Ok` means that YBA understood, not that the task is over.
-    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer>;
+    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable>;
 }
 
 /// Why there is no plan.
@@ -71,13 +84,8 @@ pub enum PlanError {
     /// It must not be posted.
     Refused(Failure),
     /// What must be known cannot be learned now.
-    NoAnswer(NoAnswer),
+    Unavailable(Unavailable),
 }
-
-/// YBA gave no usable answer to a question that changes nothing. Ask again later.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct NoAnswer(pub String);
 
 /// What became of the one request.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,7 +107,7 @@ pub enum Start {
     /// It did not reach a YBA that would act on it. Safe to send again.
     NotSent {
         /// Why.
-        cause: String,
+        cause: Unavailable,
     },
     /// It may have been received. It must be looked up before anything else is sent.
     Unknown {

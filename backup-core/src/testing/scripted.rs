@@ -13,8 +13,8 @@ use crate::{
     ids::{AttemptId, InstanceName, TaskId},
     record::{Attempt, Plan},
     strategy::{
-        BackupStrategy, BackupView, BackupViewState, FULL, Found, NoAnswer, Observation, PlanError, Start,
-        TaskView,
+        BackupStrategy, BackupView, BackupViewState, FULL, Found, Observation, PlanError, Start, TaskView,
+        Unavailable,
     },
     target::BackupTarget,
 };
@@ -33,8 +33,8 @@ pub struct ScriptedStrategy {
 struct Script {
     plans: VecDeque<Result<Plan, PlanError>>,
     starts: VecDeque<Start>,
-    finds: VecDeque<Result<Found, NoAnswer>>,
-    looks: VecDeque<Result<Observation, NoAnswer>>,
+    finds: VecDeque<Result<Found, Unavailable>>,
+    looks: VecDeque<Result<Observation, Unavailable>>,
     posted: Vec<AttemptId>,
     looked: usize,
     aborted: Vec<TaskId>,
@@ -74,19 +74,19 @@ impl ScriptedStrategy {
 
     /// The next answer to a look-up.
     #[must_use]
-    pub fn then_find(self, found: Result<Found, NoAnswer>) -> Self {
+    pub fn then_find(self, found: Result<Found, Unavailable>) -> Self {
         self.lock().finds.push_back(found);
         self
     }
 
     /// The next answer to a look-up, of a strategy that is in use.
-    pub fn find_next(&self, found: Result<Found, NoAnswer>) {
+    pub fn find_next(&self, found: Result<Found, Unavailable>) {
         self.lock().finds.push_back(found);
     }
 
     /// The next `times` answers to a look at a task.
     #[must_use]
-    pub fn then_look(self, seen: Result<Observation, NoAnswer>, times: usize) -> Self {
+    pub fn then_look(self, seen: Result<Observation, Unavailable>, times: usize) -> Self {
         self.lock().looks.extend(std::iter::repeat_n(seen, times));
         self
     }
@@ -107,12 +107,12 @@ impl ScriptedStrategy {
     }
 
     /// A task that is still open.
-    pub fn open() -> Result<Observation, NoAnswer> {
+    pub fn open() -> Result<Observation, Unavailable> {
         Ok(Observation { task: TaskView::Open { state: "Running".to_owned(), percent: 50.0 }, backup: None })
     }
 
     /// A task that succeeded, with its completed backup.
-    pub fn completed() -> Result<Observation, NoAnswer> {
+    pub fn completed() -> Result<Observation, Unavailable> {
         Ok(Observation { task: TaskView::Succeeded, backup: Some(completed_backup()) })
     }
 
@@ -152,17 +152,22 @@ impl BackupStrategy for ScriptedStrategy {
         })
     }
 
-    async fn find(&self, _target: &BackupTarget, _attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+    async fn find(&self, _target: &BackupTarget, _attempts: &[Attempt]) -> Result<Found, Unavailable> {
         self.lock().finds.pop_front().unwrap_or(Ok(Found::Nothing))
     }
 
-    async fn observe(&self, _target: &BackupTarget, _task: &TaskId) -> Result<Observation, NoAnswer> {
+    async fn observe(
+        &self,
+        _target: &BackupTarget,
+        _plan: Option<&Plan>,
+        _task: &TaskId,
+    ) -> Result<Observation, Unavailable> {
         let mut script = self.lock();
         script.looked += 1;
         script.looks.pop_front().unwrap_or_else(Self::completed)
     }
 
-    async fn cancel(&self, _target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+    async fn cancel(&self, _target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.lock().aborted.push(task.clone());
         Ok(())
     }

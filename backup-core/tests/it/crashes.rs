@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use backup_core::{
     Attempt, BackupRequest, BackupStrategy, BackupTarget, Phase, Plan, TaskId, TrackerStatus,
-    strategy::{Found, NoAnswer, Observation, PlanError, Start},
+    strategy::{Found, Observation, PlanError, Start, Unavailable},
     testing::{Moment, ScriptedStrategy},
 };
 use chrono::NaiveDate;
@@ -124,15 +124,20 @@ impl BackupStrategy for Gated {
         self.yba.start(target, plan, attempt).await
     }
 
-    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, Unavailable> {
         self.yba.find(target, attempts).await
     }
 
-    async fn observe(&self, target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer> {
-        self.yba.observe(target, task).await
+    async fn observe(
+        &self,
+        target: &BackupTarget,
+        plan: Option<&Plan>,
+        task: &TaskId,
+    ) -> Result<Observation, Unavailable> {
+        self.yba.observe(target, plan, task).await
     }
 
-    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.yba.cancel(target, task).await
     }
 }

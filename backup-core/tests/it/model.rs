@@ -15,7 +15,7 @@ use backup_core::{
     Attempt, AttemptId, BackupStrategy, BackupTarget, BatchId, Clock, ErrorCode, Failure, FixedTargets,
     Orchestrator, Plan, Settings, TaskId, TrackerStatus,
     strategy::{
-        BackupView, BackupViewState, Found, NoAnswer, Observation, PlanError, Start, TaskFailure, TaskView,
+        BackupView, BackupViewState, Found, Observation, PlanError, Start, TaskFailure, TaskView, Unavailable,
     },
     testing::{InMemoryStore, ManualClock, Moment, fixtures},
 };
@@ -123,7 +123,7 @@ impl BackupStrategy for ModelYba {
 
     async fn plan(&self, _target: &BackupTarget, _date: NaiveDate) -> Result<Plan, PlanError> {
         match self.choose(6) {
-            1 => Err(PlanError::NoAnswer(NoAnswer("no answer".into()))),
+            1 => Err(PlanError::Unavailable(Unavailable::unreachable("no answer"))),
             _ => Ok(fixtures::plan()),
         }
     }
@@ -153,16 +153,16 @@ impl BackupStrategy for ModelYba {
                 self.accept(attempt, VERY_SLOW_ACCEPTANCE);
                 lost()
             }
-            4 => Start::NotSent { cause: "refused".into() },
+            4 => Start::NotSent { cause: Unavailable::unreachable("refused") },
             5 => Start::Busy { text: "upgrade".into() },
             6 if self.choose(4) == 1 => Start::Rejected(Failure::new(ErrorCode::YbaRejected, "no")),
             _ => Start::Accepted { task: self.accept(attempt, Duration::ZERO), response: Value::Null },
         }
     }
 
-    async fn find(&self, _target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+    async fn find(&self, _target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, Unavailable> {
         if self.choose(4) == 1 {
-            return Err(NoAnswer("a standby".into()));
+            return Err(Unavailable::unreachable("a standby"));
         }
         let tasks = self.tasks();
         let found = tasks.iter().find(|t| attempts.iter().any(|a| a.id == t.attempt));
@@ -172,9 +172,14 @@ impl BackupStrategy for ModelYba {
         }))
     }
 
-    async fn observe(&self, _target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer> {
+    async fn observe(
+        &self,
+        _target: &BackupTarget,
+        _plan: Option<&Plan>,
+        task: &TaskId,
+    ) -> Result<Observation, Unavailable> {
         if self.choose(6) == 1 {
-            return Err(NoAnswer("reset".into()));
+            return Err(Unavailable::unreachable("reset"));
         }
         let now = self.clock.elapsed();
         let tasks = self.tasks();
@@ -203,7 +208,7 @@ impl BackupStrategy for ModelYba {
         })
     }
 
-    async fn cancel(&self, _target: &BackupTarget, _task: &TaskId) -> Result<(), NoAnswer> {
+    async fn cancel(&self, _target: &BackupTarget, _task: &TaskId) -> Result<(), Unavailable> {
         Ok(())
     }
 }

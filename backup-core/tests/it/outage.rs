@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use backup_core::{
     Attempt, BackupRequest, BackupStrategy, BackupTarget, Clock, Plan, TaskId, TrackerStatus,
-    strategy::{FULL, Found, NoAnswer, Observation, PlanError, Start},
+    strategy::{FULL, Found, Observation, PlanError, Start, Unavailable},
     testing::{ManualClock, Moment, ScriptedStrategy, fixtures},
 };
 use chrono::NaiveDate;
@@ -61,9 +61,9 @@ impl FarYba {
     }
 
     /// One call, which takes its time.
-    async fn call(&self) -> Result<(), NoAnswer> {
+    async fn call(&self) -> Result<(), Unavailable> {
         if self.is_held_back() {
-            return Err(NoAnswer("held back".into()));
+            return Err(Unavailable::unreachable("held back"));
         }
         {
             let (now, mut seen) = (self.clock.elapsed(), self.seen());
@@ -85,7 +85,7 @@ impl FarYba {
         if seen.failures >= FAILURES {
             seen.held_until = now + PAUSE;
         }
-        Err(NoAnswer("connection refused".into()))
+        Err(Unavailable::unreachable("connection refused"))
     }
 }
 
@@ -97,13 +97,13 @@ impl BackupStrategy for FarYba {
 
     async fn plan(&self, _: &BackupTarget, _: NaiveDate) -> Result<Plan, PlanError> {
         if self.is_held_back() {
-            return Err(PlanError::NoAnswer(NoAnswer("held back".into())));
+            return Err(PlanError::Unavailable(Unavailable::unreachable("held back")));
         }
         Ok(fixtures::plan())
     }
 
     async fn start(&self, target: &BackupTarget, _: &Plan, attempt: &Attempt) -> Start {
-        if let Err(NoAnswer(cause)) = self.call().await {
+        if let Err(cause) = self.call().await {
             return Start::NotSent { cause };
         }
         let now = self.clock.elapsed();
@@ -111,16 +111,21 @@ impl BackupStrategy for FarYba {
         Start::Accepted { task: format!("task-{}", attempt.id).into(), response: json!({}) }
     }
 
-    async fn find(&self, _: &BackupTarget, _: &[Attempt]) -> Result<Found, NoAnswer> {
+    async fn find(&self, _: &BackupTarget, _: &[Attempt]) -> Result<Found, Unavailable> {
         self.call().await.map(|()| Found::Nothing)
     }
 
-    async fn observe(&self, _: &BackupTarget, _: &TaskId) -> Result<Observation, NoAnswer> {
+    async fn observe(
+        &self,
+        _: &BackupTarget,
+        _: Option<&Plan>,
+        _: &TaskId,
+    ) -> Result<Observation, Unavailable> {
         self.call().await?;
         ScriptedStrategy::completed()
     }
 
-    async fn cancel(&self, _: &BackupTarget, _: &TaskId) -> Result<(), NoAnswer> {
+    async fn cancel(&self, _: &BackupTarget, _: &TaskId) -> Result<(), Unavailable> {
         self.call().await
     }
 }

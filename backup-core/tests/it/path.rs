@@ -7,7 +7,7 @@ use std::{
 
 use backup_core::{
     BatchStatus, Completion, ErrorCode, Failure, OnUnknown, Phase, Plan, TrackerStatus,
-    strategy::{Found, NoAnswer, Observation, PlanError, Start, TaskFailure, TaskView},
+    strategy::{Found, Observation, PlanError, Start, TaskFailure, TaskView, Unavailable, UnavailableKind},
     testing::{Moment, ScriptedStrategy, fixtures},
 };
 use serde_json::json;
@@ -142,8 +142,10 @@ async fn a_universe_that_stays_busy_fails_the_batch_and_names_the_holder() {
 
 #[tokio::test]
 async fn a_yba_that_cannot_be_reached_is_waited_for() {
-    let world =
-        World::new(ScriptedStrategy::new().then_start(Start::NotSent { cause: "connection refused".into() }));
+    let world = World::new(
+        ScriptedStrategy::new()
+            .then_start(Start::NotSent { cause: Unavailable::unreachable("connection refused") }),
+    );
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     assert_eq!(world.end_of(&batch).await.status(), TrackerStatus::Success);
@@ -155,7 +157,7 @@ async fn a_lost_answer_is_looked_up_before_anything_is_repeated() {
         ScriptedStrategy::new()
             .then_start(Start::Unknown { cause: "timeout".into() })
             .then_find(Ok(Found::Nothing))
-            .then_find(Err(NoAnswer("standby".into())))
+            .then_find(Err(Unavailable::unreachable("standby")))
             .then_find(Ok(Found::Task { task: "task-7".into(), attempt: None })),
     );
     let orchestrator = world.replica();
@@ -303,7 +305,9 @@ async fn a_task_that_hangs_ends_at_the_deadline() {
 
 #[tokio::test]
 async fn an_unreachable_yba_while_polling_is_tolerated() {
-    let world = World::new(ScriptedStrategy::new().then_look(Err(NoAnswer("connection refused".into())), 50));
+    let world = World::new(
+        ScriptedStrategy::new().then_look(Err(Unavailable::unreachable("connection refused")), 50),
+    );
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     assert_eq!(world.end_of(&batch).await.status(), TrackerStatus::Success);
@@ -323,12 +327,44 @@ async fn an_increment_without_a_base_is_recorded_and_never_posted() {
 
 #[tokio::test]
 async fn a_plan_that_cannot_be_made_now_is_made_later() {
-    let world =
-        World::new(ScriptedStrategy::new().then_plan(Err(PlanError::NoAnswer(NoAnswer("503".into())))));
+    let world = World::new(
+        ScriptedStrategy::new().then_plan(Err(PlanError::Unavailable(Unavailable::unreachable("503")))),
+    );
     let orchestrator = world.replica();
     let record = orchestrator.submit(request()).await.unwrap();
     assert_eq!(record.phase, Phase::Waiting);
     assert_eq!(world.end_of(&record.batch).await.status(), TrackerStatus::Success);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_while_planning_is_told_at_once() {
+    let refused = Unavailable::new(UnavailableKind::Unauthorized, "YBA answered 401: no such token");
+    let world = World::new(ScriptedStrategy::new().then_plan(Err(PlanError::Unavailable(refused))));
+    let orchestrator = world.replica();
+    let failure = orchestrator.submit(request()).await.unwrap().failure.unwrap();
+    assert_eq!(failure.code, ErrorCode::YbaUnauthorized);
+    assert_eq!(failure.message, "YBA answered 401: no such token");
+    assert!(world.yba.posted().is_empty());
+}
+
+#[tokio::test]
+async fn what_stands_in_the_way_is_named_while_it_is_waited_for() {
+    for (kind, words) in [
+        (UnavailableKind::NotYba, "something other than YBA answered"),
+        (UnavailableKind::Standby, "YBA could not be reached"),
+        (UnavailableKind::Unreachable, "YBA could not be reached"),
+    ] {
+        let cause = Unavailable::new(kind, "302 to https://login.example.com");
+        let world = World::new(ScriptedStrategy::new().then_start(Start::NotSent { cause }));
+        let orchestrator = world.replica();
+        let batch = orchestrator.submit(request()).await.unwrap().batch;
+        let record = world.until(&batch, |record| record.note.is_some()).await;
+        let note = record.note.unwrap();
+        assert_eq!(note.code, ErrorCode::YbaUnreachable);
+        assert!(note.message.starts_with(words) && note.message.ends_with("login.example.com"), "{note}");
+        let record = world.end_of(&batch).await;
+        assert_eq!((record.status(), record.attempts.len()), (TrackerStatus::Success, 2));
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use backup_core::{
     Attempt, BackupRecord, BackupStrategy, BackupTarget, FixedTargets, Plan, TaskId,
-    strategy::{Found, NoAnswer, Observation, PlanError, Start},
+    strategy::{Found, Observation, PlanError, Start, Unavailable},
     testing::{Moment, ScriptedStrategy, fixtures},
 };
 use backup_store::StoreConfig;
@@ -378,15 +378,20 @@ impl BackupStrategy for SlowPlan {
         BackupStrategy::start(&self.yba, target, plan, attempt).await
     }
 
-    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, Unavailable> {
         BackupStrategy::find(&self.yba, target, attempts).await
     }
 
-    async fn observe(&self, target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer> {
-        self.yba.observe(target, task).await
+    async fn observe(
+        &self,
+        target: &BackupTarget,
+        plan: Option<&Plan>,
+        task: &TaskId,
+    ) -> Result<Observation, Unavailable> {
+        self.yba.observe(target, plan, task).await
     }
 
-    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.yba.cancel(target, task).await
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use yba_client::{Backup, BackupInfo, BackupQuery, BackupResp, BackupState};
 
 use super::{Instance, YbaInstances, no_answer};
-use crate::{ids::BackupId, strategy::NoAnswer, target::BackupTarget};
+use crate::{ids::BackupId, strategy::Unavailable, target::BackupTarget};
 
 /// A base that expires sooner may be gone before the increment is done.
 const LEAST_LIFE: TimeDelta = TimeDelta::hours(1);
@@ -17,7 +17,7 @@ pub(in crate::strategy) type Base = Result<BackupId, String>;
 
 impl YbaInstances {
     /// The newest full backup that an increment of this target may build on.
-    pub(in crate::strategy) async fn base(&self, target: &BackupTarget) -> Result<Base, NoAnswer> {
+    pub(in crate::strategy) async fn base(&self, target: &BackupTarget) -> Result<Base, Unavailable> {
         let instance = self.of(target)?;
         let now = self.clock.now();
         let base = if let Some(named) = &target.base {
@@ -41,7 +41,7 @@ struct Last {
 }
 
 impl Instance {
-    async fn last_at_legacy_url(&self, target: &BackupTarget) -> Result<Option<Last>, NoAnswer> {
+    async fn last_at_legacy_url(&self, target: &BackupTarget) -> Result<Option<Last>, Unavailable> {
         let Some(url) = target.legacy_urls.last_backup.as_deref().filter(|url| !self.is_absent(url)) else {
             return Ok(None);
         };
@@ -58,7 +58,12 @@ impl Instance {
     }
 
     /// The head of the chain of a backup that was named.
-    async fn head_of(&self, last: Last, target: &BackupTarget, now: DateTime<Utc>) -> Result<Base, NoAnswer> {
+    async fn head_of(
+        &self,
+        last: Last,
+        target: &BackupTarget,
+        now: DateTime<Utc>,
+    ) -> Result<Base, Unavailable> {
         let Some((id, state)) = last.backup else { return Ok(Err("there is no backup yet".to_owned())) };
         match self.client.backups().get(&id).await {
             Ok(row) if row.is_increment() => {
@@ -77,7 +82,7 @@ impl Instance {
         }
     }
 
-    async fn newest_head(&self, target: &BackupTarget, now: DateTime<Utc>) -> Result<Base, NoAnswer> {
+    async fn newest_head(&self, target: &BackupTarget, now: DateTime<Utc>) -> Result<Base, Unavailable> {
         let query = BackupQuery::new().universe(target.universe.as_str()).limit(50);
         let page = self.client.backups().page(&query).await.map_err(|error| no_answer(&error))?;
         Ok(choose(&page.entities, target, now))

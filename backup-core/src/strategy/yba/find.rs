@@ -10,7 +10,7 @@ use yba_client::{BackupQuery, TaskSummary};
 use super::{Instance, YbaInstances, no_answer};
 use crate::{
     record::Attempt,
-    strategy::{Found, NoAnswer},
+    strategy::{Found, Unavailable},
     target::BackupTarget,
 };
 
@@ -23,7 +23,7 @@ impl YbaInstances {
         &self,
         target: &BackupTarget,
         attempts: &[Attempt],
-    ) -> Result<Found, NoAnswer> {
+    ) -> Result<Found, Unavailable> {
         let instance = self.of(target)?;
         let universe = target.universe.as_str().into();
         let tasks = instance.client.tasks().list(Some(&universe)).await.map_err(|error| no_answer(&error))?;
@@ -58,7 +58,7 @@ impl Instance {
         target: &BackupTarget,
         since: DateTime<Utc>,
         suspects: &[&TaskSummary],
-    ) -> Result<Found, NoAnswer> {
+    ) -> Result<Found, Unavailable> {
         let query = BackupQuery::new()
             .universe(target.universe.as_str())
             .storage_config(target.storage_config.as_str())

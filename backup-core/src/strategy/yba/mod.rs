@@ -17,12 +17,15 @@ use yba_client::{
     CreateBackup, ErrorKind, Reach, RequestId, TableType, TaskAccepted, TaskState, TimeUnit, YbaClient,
 };
 
-use super::{BackupView, BackupViewState, NoAnswer, Observation, Start, TaskFailure, TaskView};
+use super::{
+    BackupView, BackupViewState, Observation, Start, TaskFailure, TaskView, Unavailable, UnavailableKind,
+};
 use crate::{
     clock::{Clock, SystemClock},
     failure::{ErrorCode, Failure},
     ids::{InstanceName, TaskId},
-    record::Attempt,
+    reasons::unauthorized,
+    record::{Attempt, Plan},
     target::BackupTarget,
 };
 
@@ -105,17 +108,20 @@ impl YbaInstances {
         }
     }
 
-    fn of(&self, target: &BackupTarget) -> Result<&Instance, NoAnswer> {
+    fn of(&self, target: &BackupTarget) -> Result<&Instance, Unavailable> {
         self.instances.get(&target.instance).ok_or_else(|| {
-            NoAnswer(format!("no YBA instance is configured under the name \"{}\"", target.instance))
+            Unavailable::unreachable(format!(
+                "no YBA instance is configured under the name \"{}\"",
+                target.instance
+            ))
         })
     }
 
     /// Says so while calls to the target's instance are held back, because it did not answer the last ones. A request
     /// that would not leave the process needs no plan, and no attempt on record. Nothing is sent.
-    pub(super) fn must_be_in_reach(&self, target: &BackupTarget) -> Result<(), NoAnswer> {
+    pub(super) fn must_be_in_reach(&self, target: &BackupTarget) -> Result<(), Unavailable> {
         match self.instances.get(&target.instance) {
-            Some(instance) if instance.client.is_held_back() => Err(NoAnswer(format!(
+            Some(instance) if instance.client.is_held_back() => Err(Unavailable::unreachable(format!(
                 "YBA \"{}\" did not answer the last calls; it is asked again in a while",
                 target.instance
             ))),
@@ -133,8 +139,8 @@ impl YbaInstances {
     ) -> Start {
         let instance = match self.of(target) {
             Ok(instance) => instance,
-            Err(NoAnswer(cause)) => {
-                return Start::Rejected(Failure::new(ErrorCode::TargetNotConfigured, cause));
+            Err(cause) => {
+                return Start::Rejected(Failure::new(ErrorCode::TargetNotConfigured, cause.text));
             }
         };
         match instance.create(&backup, legacy_url, &RequestId::from(attempt.id.as_uuid())).await {
@@ -150,8 +156,9 @@ impl YbaInstances {
     pub(super) async fn observe(
         &self,
         target: &BackupTarget,
+        _plan: Option<&Plan>,
         task: &TaskId,
-    ) -> Result<Observation, NoAnswer> {
+    ) -> Result<Observation, Unavailable> {
         let instance = self.of(target)?;
         let client = &instance.client;
         let id = yba_client::TaskId::from(task.as_str());
@@ -176,7 +183,7 @@ impl YbaInstances {
     }
 
     /// Asks for the task to be aborted. That it was not running any more is an answer too.
-    pub(super) async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+    pub(super) async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         let answer = self.of(target)?.client.tasks().abort(&task.as_str().into()).await;
         match answer {
             Ok(answer) => tracing::info!(task_id = %task, ?answer, "asked YBA to abort the task"),
@@ -208,7 +215,7 @@ impl Instance {
     }
 
     /// Why a task failed, by its failed subtasks.
-    async fn failed(&self, task: &yba_client::TaskId) -> Result<TaskView, NoAnswer> {
+    async fn failed(&self, task: &yba_client::TaskId) -> Result<TaskView, Unavailable> {
         let subtasks = self.client.tasks().failed_subtasks(task).await.map_err(|error| no_answer(&error))?;
         let kind = if subtasks.iter().any(yba_client::FailedSubtask::is_platform_interruption) {
             TaskFailure::Restart
@@ -220,7 +227,7 @@ impl Instance {
         Ok(TaskView::Failed { cause: cause_of(&subtasks), kind })
     }
 
-    async fn causes(&self, task: &yba_client::TaskId) -> Result<String, NoAnswer> {
+    async fn causes(&self, task: &yba_client::TaskId) -> Result<String, Unavailable> {
         let subtasks = self.client.tasks().failed_subtasks(task).await.map_err(|error| no_answer(&error))?;
         Ok(cause_of(&subtasks))
     }
@@ -230,7 +237,7 @@ impl Instance {
         &self,
         target: &BackupTarget,
         task: &yba_client::TaskId,
-    ) -> Result<Option<BackupView>, NoAnswer> {
+    ) -> Result<Option<BackupView>, Unavailable> {
         let universe = target.universe.as_str().into();
         let rows = self.client.backups().of_task(&universe, task).await.map_err(|error| no_answer(&error))?;
         Ok(rows.into_iter().next().map(|row| BackupView {
@@ -242,10 +249,13 @@ impl Instance {
     }
 
     /// A "not there" counts only from a YBA that leads: a standby answers from an old copy.
-    async fn must_lead(&self) -> Result<(), NoAnswer> {
+    async fn must_lead(&self) -> Result<(), Unavailable> {
         match self.client.ha_leader().await {
             Ok(leadership) if leadership.is_authoritative() => Ok(()),
-            Ok(_) => Err(NoAnswer("the YBA that answers is a standby; its data may be old".to_owned())),
+            Ok(_) => Err(Unavailable::new(
+                UnavailableKind::Standby,
+                "the YBA that answers is a standby; its data may be old",
+            )),
             Err(error) => Err(no_answer(&error)),
         }
     }
@@ -321,10 +331,10 @@ fn start_error(error: &yba_client::Error) -> Start {
         _ if error.kind() == ErrorKind::Build => {
             Start::Rejected(Failure::new(ErrorCode::TargetNotConfigured, with_sources(error)))
         }
-        Reach::NotSent => Start::NotSent { cause: with_sources(error) },
+        Reach::NotSent => Start::NotSent { cause: no_answer(error) },
         Reach::Unknown => Start::Unknown { cause: with_sources(error) },
         // Overload is said before anything is done.
-        Reach::Answered if error.status() == Some(429) => Start::NotSent { cause: with_sources(error) },
+        Reach::Answered if error.status() == Some(429) => Start::NotSent { cause: no_answer(error) },
         Reach::Answered => Start::Rejected(rejection(error)),
     }
 }
@@ -337,16 +347,25 @@ fn rejection(error: &yba_client::Error) -> Failure {
             .with_advice("take a full backup first");
     }
     if error.is_unauthorized() {
-        return Failure::new(ErrorCode::YbaUnauthorized, format!("YBA answered {status}: {text}")).with_advice(
-            "check the API token and the rights of its user (401 is also YBA's answer to a missing right)",
-        );
+        return unauthorized(&format!("YBA answered {status}: {text}"));
     }
     Failure::new(ErrorCode::YbaRejected, format!("YBA answered {status}: {text}"))
         .with_advice("mend what YBA names, then run the batch again")
 }
 
-fn no_answer(error: &yba_client::Error) -> NoAnswer {
-    NoAnswer(with_sources(error))
+/// What a failed question means: nothing about the thing that was asked for.
+fn no_answer(error: &yba_client::Error) -> Unavailable {
+    Unavailable::new(kind_of(error), with_sources(error))
+}
+
+fn kind_of(error: &yba_client::Error) -> UnavailableKind {
+    if error.is_unauthorized() {
+        UnavailableKind::Unauthorized
+    } else if error.is_standby() || error.is_stopping() {
+        UnavailableKind::Standby
+    } else {
+        UnavailableKind::Unreachable
+    }
 }
 
 /// An error and its causes in one line: what is recorded outlives the error.

@@ -12,7 +12,7 @@ use backup_core::{
     Attempt, BackupRecord, BackupStrategy, BackupTarget, BatchId, IdempotencyKey, Phase, Plan, StoreError,
     TaskId, TrackingStore,
     store::{BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved},
-    strategy::{Found, NoAnswer, Observation, PlanError, Start},
+    strategy::{Found, Observation, PlanError, Start, Unavailable},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio::sync::watch;
@@ -473,15 +473,20 @@ impl<S: BackupStrategy> BackupStrategy for ItsStrategy<S> {
         self.takes("start", || self.strategy.start(target, plan, attempt)).await
     }
 
-    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, NoAnswer> {
+    async fn find(&self, target: &BackupTarget, attempts: &[Attempt]) -> Result<Found, Unavailable> {
         self.takes("find", || self.strategy.find(target, attempts)).await
     }
 
-    async fn observe(&self, target: &BackupTarget, task: &TaskId) -> Result<Observation, NoAnswer> {
-        self.takes("observe", || self.strategy.observe(target, task)).await
+    async fn observe(
+        &self,
+        target: &BackupTarget,
+        plan: Option<&Plan>,
+        task: &TaskId,
+    ) -> Result<Observation, Unavailable> {
+        self.takes("observe", || self.strategy.observe(target, plan, task)).await
     }
 
-    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), NoAnswer> {
+    async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.takes("cancel", || self.strategy.cancel(target, task)).await
     }
 }
