@@ -1,13 +1,14 @@
 //! The columns of a record in plain types: where the words of the tables become ours, for both engines.
 
 use backup_core::{
-    Attempt, AttemptId, BackupRecord, BatchMode, ErrorCode, Failure, Phase, Plan, store::StoreError,
+    Attempt, AttemptId, BackupRecord, BatchMode, ErrorCode, Failure, Phase, Plan,
+    store::{Refusal, StoreError},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-const TRACKER: &str = "batch_db_schedule_event_tracker";
+const BATCH: &str = "backup_batch";
 const WORK: &str = "backup_work";
 
 /// What a statement read of one batch.
@@ -19,10 +20,10 @@ pub(crate) struct Fields {
     pub(crate) target: String,
     pub(crate) slot: String,
     pub(crate) created_at: DateTime<Utc>,
-    pub(crate) start_time: DateTime<Utc>,
-    pub(crate) end_time: Option<DateTime<Utc>>,
+    pub(crate) started_at: DateTime<Utc>,
+    pub(crate) ended_at: Option<DateTime<Utc>>,
     pub(crate) deadline_at: DateTime<Utc>,
-    pub(crate) backup_type: Option<String>,
+    pub(crate) strategy: Option<String>,
     pub(crate) plan_base: Option<String>,
     pub(crate) plan_reason: Option<String>,
     pub(crate) phase: String,
@@ -32,7 +33,7 @@ pub(crate) struct Fields {
     pub(crate) attempts: Vec<Attempt>,
     pub(crate) task_id: Option<String>,
     pub(crate) backup_id: Option<String>,
-    pub(crate) response: Option<Value>,
+    pub(crate) response: Option<String>,
     pub(crate) error_code: Option<String>,
     pub(crate) error_message: Option<String>,
     pub(crate) error_advice: Option<String>,
@@ -43,7 +44,7 @@ pub(crate) struct Fields {
 impl Fields {
     /// The record, if every word is one of ours.
     pub(crate) fn into_record(self) -> Result<BackupRecord, StoreError> {
-        let mode = self.word(TRACKER, "batch_mode", &self.batch_mode, BatchMode::parse)?;
+        let mode = self.word(BATCH, "batch_mode", &self.batch_mode, BatchMode::parse)?;
         let phase = self.word(WORK, "phase", &self.phase, Phase::parse)?;
         let failure = self.failure()?;
         let note = self
@@ -54,8 +55,9 @@ impl Fields {
             .map_err(|error| corrupt(WORK, "note", &self.batch_id, error.to_string()))?;
         let lost = self.lost_attempts.clone().map(serde_json::from_value).transpose();
         let lost = lost.map_err(|error| corrupt(WORK, "lost_attempts", &self.batch_id, error.to_string()))?;
+        let response = self.response.filter(|text| Some(text) != self.error_message.as_ref()).map(response);
         let (base, reason) = (self.plan_base, self.plan_reason.unwrap_or_default());
-        let plan = self.backup_type.map(|strategy| Plan { strategy, base: base.map(Into::into), reason });
+        let plan = self.strategy.map(|strategy| Plan { strategy, base: base.map(Into::into), reason });
         Ok(BackupRecord {
             batch: self.batch_id.into(),
             business_date: self.business_date,
@@ -64,8 +66,8 @@ impl Fields {
             target: self.target.into(),
             slot: self.slot,
             created_at: self.created_at,
-            started_at: self.start_time,
-            ended_at: self.end_time,
+            started_at: self.started_at,
+            ended_at: self.ended_at,
             deadline_at: self.deadline_at,
             plan,
             phase,
@@ -76,7 +78,7 @@ impl Fields {
             lost: lost.unwrap_or_default(),
             task: self.task_id.map(Into::into),
             backup: self.backup_id.map(Into::into),
-            response: self.response,
+            response,
             failure,
             cancel_requested: self.cancel_requested,
         })
@@ -85,7 +87,7 @@ impl Fields {
     fn failure(&self) -> Result<Option<Failure>, StoreError> {
         let Some(code) = &self.error_code else { return Ok(None) };
         Ok(Some(Failure {
-            code: self.word(TRACKER, "error_code", code, ErrorCode::parse)?,
+            code: self.word(BATCH, "error_code", code, ErrorCode::parse)?,
             message: self.error_message.clone().unwrap_or_default(),
             advice: self.error_advice.clone(),
         }))
@@ -133,6 +135,36 @@ pub(crate) fn extension_fields(record: &BackupRecord) -> Option<Value> {
     Some(Value::Object(fields))
 }
 
+/// The `extension_fields` of the exception of a batch that failed.
+pub(crate) fn exception_fields(record: &BackupRecord) -> Option<Value> {
+    Some(failure_fields(final_failure(record)?, Some(&record.category)))
+}
+
+/// The `extension_fields` of the exception of a request that was refused.
+pub(crate) fn refusal_fields(refusal: &Refusal) -> Value {
+    failure_fields(&refusal.failure, refusal.category.as_deref())
+}
+
+fn failure_fields(failure: &Failure, category: Option<&str>) -> Value {
+    let mut fields = Map::new();
+    fields.insert("error_code".to_owned(), failure.code.as_str().into());
+    let texts = [("advice", failure.advice.as_deref()), ("category", category)];
+    let given = texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?.into())));
+    fields.extend(given);
+    Value::Object(fields)
+}
+
+/// What the tracker holds at the end: YBA's answer, or, as the original has it, why there is none.
+pub(crate) fn outcome_response(record: &BackupRecord) -> Option<String> {
+    let answer = record.response.as_ref().map(ToString::to_string);
+    answer.or_else(|| Some(final_failure(record)?.message.clone()))
+}
+
+/// YBA's answer from its column. A text that somebody wrote by hand need not be JSON: it is shown as it is.
+fn response(text: String) -> Value {
+    serde_json::from_str(&text).unwrap_or(Value::String(text))
+}
+
 /// A note as JSON.
 pub(crate) fn note(record: &BackupRecord) -> Option<Value> {
     record.note.as_ref().and_then(|note| serde_json::to_value(note).ok())
@@ -149,7 +181,7 @@ pub(crate) fn is_worked_on(phase: Phase) -> bool {
 }
 
 /// An id for a refusal: the same for the same refusal, so that a repeat does not apply twice.
-pub(crate) fn refusal_id(refusal: &backup_core::store::Refusal) -> Uuid {
+pub(crate) fn refusal_id(refusal: &Refusal) -> Uuid {
     use std::hash::{DefaultHasher, Hash, Hasher};
     let half = |salt: u8| {
         let mut hasher = DefaultHasher::new();

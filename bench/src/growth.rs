@@ -7,13 +7,15 @@ use sqlx::{Connection, PgConnection};
 use crate::{Engine, databases::Database, fake_yba::FakeYba, ours::Ours, scale, throughput::say};
 
 /// Finished backups, as the orchestrator would have left them.
-const FINISHED: [&str; 4] = [
-    "INSERT INTO batch_execution_details (batch_id, business_date, batch_category, batch_mode, status, start_time, end_time)
+const FINISHED: [&str; 5] = [
+    "INSERT INTO batch_execution_details (batch_id, business_date, batch_category, batch_mode, batch_status, start_time, end_time)
      SELECT 'old-' || n, DATE '2025-03-25', 'old', 'SCHEDULED', 'COMPLETED', now(), now() FROM generate_series(1, $1) n",
     "INSERT INTO batch_db_schedule_event_tracker
-         (batch_id, business_date, backup_status, backup_type, start_time, end_time, batch_category, batch_mode, target,
-          created_at, deadline_at)
-     SELECT 'old-' || n, DATE '2025-03-25', 'SUCCESS', 'full_backup', now(), now(), 'old', 'SCHEDULED', 'old', now(), now()
+         (batch_id, business_date, backup_status, backup_type, start_time, end_time, backup_job_categorycode)
+     SELECT 'old-' || n, DATE '2025-03-25', 'SUCCESS', 'full_backup', now(), now(), 'old' FROM generate_series(1, $1) n",
+    "INSERT INTO backup_batch
+         (batch_id, business_date, strategy, started_at, ended_at, batch_category, batch_mode, target, created_at, deadline_at)
+     SELECT 'old-' || n, DATE '2025-03-25', 'full_backup', now(), now(), 'old', 'SCHEDULED', 'old', now(), now()
      FROM generate_series(1, $1) n",
     "INSERT INTO backup_work
          (batch_id, business_date, bucket, slot, created_at, phase, phase_since, cancel_requested, is_open, is_waiting,

@@ -12,7 +12,7 @@ fn tables_are_made_by_their_owner_and_used_by_others() {
     stage
         .run(&["run", "orders", "--set", NO_MIGRATION])
         .must_exit(2)
-        .must_say("0001_create_tracking")
+        .must_say("0001_create_tables")
         .must_say("backup-cli migrate");
     stage.run(&["migrate", "--set", NO_MIGRATION]).must_exit(0).must_say("up to date");
     let (again, told) = stage.run_json(&["migrate"]);

@@ -43,6 +43,7 @@ macro_rules! claim_candidates {
                         work.batch_id,
                         work.business_date,
                         work.slot,
+                        work.is_open,
                         work.phase,
                         work.phase_since,
                         work.waiting_since,

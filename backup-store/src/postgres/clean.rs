@@ -55,6 +55,11 @@ fn cleaned(mut record: BackupRecord) -> BackupRecord {
     record
 }
 
+/// JSON without NUL.
+pub(super) fn json(value: Value) -> Value {
+    if is_clean_json(&value) { value } else { cleaned_json(value) }
+}
+
 fn cleaned_json(value: Value) -> Value {
     match value {
         Value::String(text) => Value::String(without_nul(&text)),

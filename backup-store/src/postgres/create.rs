@@ -1,7 +1,7 @@
 //! New batches: any number in one statement.
 //!
-//! The tracker's row is written before the slot is taken, and the work's row after: whoever loses the race for the id
-//! takes no slot, and the work's row knows whether it has one.
+//! The batch's row is written before the slot is taken, and the work's row after: whoever loses the race for the id takes no
+//! slot, and the work's row knows whether it has one. The original's tables come last, and decide nothing.
 
 use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
@@ -76,8 +76,8 @@ columns! { New<'a>:
     holds_slot boolean = |new| new.record.phase.holds_slot(),
     owner uuid = |new| is_worked_on(new.record.phase).then(|| new.hold.owner.as_uuid()),
     lease interval = |new| lease(new),
-    backup_type text = |new| new.record.strategy(),
-    start_time timestamptz = |new| new.record.started_at,
+    strategy text = |new| new.record.strategy(),
+    started_at timestamptz = |new| new.record.started_at,
     batch_category text = |new| new.record.category.as_str(),
     batch_mode text = |new| new.record.mode.as_str(),
     target text = |new| new.record.target.as_str(),
@@ -123,20 +123,19 @@ static CREATE: LazyLock<Statement> = LazyLock::new(|| {
                 WHERE input.idempotency_key IS NOT NULL
                     AND NOT EXISTS (
                         SELECT
-                        FROM batch_db_schedule_event_tracker AS tracker
-                        WHERE tracker.batch_id = input.batch_id
+                        FROM backup_batch AS batch
+                        WHERE batch.batch_id = input.batch_id
                     )
                 ORDER BY input.idempotency_key
                 ON CONFLICT (idempotency_key) DO NOTHING
                 RETURNING batch_id
             ),
-            tracked AS (
-                INSERT INTO batch_db_schedule_event_tracker (
+            named AS (
+                INSERT INTO backup_batch (
                     batch_id,
                     business_date,
-                    backup_status,
-                    backup_type,
-                    start_time,
+                    strategy,
+                    started_at,
                     batch_category,
                     batch_mode,
                     target,
@@ -148,9 +147,8 @@ static CREATE: LazyLock<Statement> = LazyLock::new(|| {
                 SELECT
                     input.batch_id,
                     input.business_date,
-                    'IN_PROGRESS',
-                    input.backup_type,
-                    input.start_time,
+                    input.strategy,
+                    input.started_at,
                     input.batch_category,
                     input.batch_mode,
                     input.target,
@@ -174,7 +172,7 @@ static CREATE: LazyLock<Statement> = LazyLock::new(|| {
                     input.batch_id
                 FROM input
                 WHERE input.holds_slot
-                    AND input.batch_id IN (SELECT tracked.batch_id FROM tracked)
+                    AND input.batch_id IN (SELECT named.batch_id FROM named)
                 ORDER BY input.slot
                 ON CONFLICT (slot) DO NOTHING
                 RETURNING batch_id
@@ -184,7 +182,7 @@ static CREATE: LazyLock<Statement> = LazyLock::new(|| {
                     input.batch_id,
                     input.holds_slot AND slotted.batch_id IS NULL AS is_queued
                 FROM input
-                JOIN tracked ON tracked.batch_id = input.batch_id
+                JOIN named ON named.batch_id = input.batch_id
                 LEFT JOIN slotted ON slotted.batch_id = input.batch_id
             ),
             worked AS (
@@ -245,13 +243,33 @@ static CREATE: LazyLock<Statement> = LazyLock::new(|| {
                 WHERE input.attempt_id IS NOT NULL
                     AND NOT written.is_queued
             ),
+            tracked AS (
+                INSERT INTO batch_db_schedule_event_tracker (
+                    batch_id,
+                    backup_job_categorycode,
+                    backup_status,
+                    backup_type,
+                    business_date,
+                    start_time
+                )
+                SELECT
+                    input.batch_id,
+                    input.batch_category,
+                    'IN_PROGRESS',
+                    input.strategy::varchar(50),
+                    input.business_date,
+                    input.started_at AT TIME ZONE 'UTC'
+                FROM input
+                JOIN written ON written.batch_id = input.batch_id
+                ON CONFLICT (batch_id, business_date) DO NOTHING
+            ),
             detailed AS (
                 INSERT INTO batch_execution_details (
                     batch_id,
                     business_date,
                     batch_category,
                     batch_mode,
-                    status,
+                    batch_status,
                     start_time
                 )
                 SELECT
@@ -260,9 +278,10 @@ static CREATE: LazyLock<Statement> = LazyLock::new(|| {
                     input.batch_category,
                     input.batch_mode,
                     'IN_PROGRESS',
-                    input.start_time
+                    input.started_at AT TIME ZONE 'UTC'
                 FROM input
                 JOIN written ON written.batch_id = input.batch_id
+                ON CONFLICT (batch_id, business_date) DO NOTHING
             )
             SELECT
                 worked.batch_id,

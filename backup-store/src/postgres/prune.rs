@@ -1,6 +1,6 @@
 //! Deleting what is over and old, in one statement: whatever belongs to a batch goes with it.
 //!
-//! The tracker's row is locked first, as `reopen.rs` does, and a row that somebody else has locked is passed over: replicas
+//! The batch's row is locked first, as `reopen.rs` does, and a row that somebody else has locked is passed over: replicas
 //! that delete at once delete different batches, and one that is being opened again stays.
 
 use chrono::{DateTime, Utc};
@@ -27,13 +27,12 @@ pub(super) async fn prune(
 pub const PRUNE: &str = "
     WITH gone AS (
         SELECT
-            tracker.batch_id,
-            tracker.business_date
-        FROM batch_db_schedule_event_tracker AS tracker
-        WHERE tracker.created_at < $1
-            AND tracker.end_time < $1
-            AND tracker.backup_status <> 'IN_PROGRESS'
-        ORDER BY tracker.created_at, tracker.batch_id
+            batch.batch_id,
+            batch.business_date
+        FROM backup_batch AS batch
+        WHERE batch.created_at < $1
+            AND batch.ended_at < $1
+        ORDER BY batch.created_at, batch.batch_id
         LIMIT $2
         FOR UPDATE SKIP LOCKED
     ),
@@ -43,11 +42,12 @@ pub const PRUNE: &str = "
             exception.business_date
         FROM exception_details AS exception
         WHERE exception.business_date < $3
-            AND exception.created_at < $1
+            AND exception.execution_type = 'REQUEST'
+            AND exception.end_time < $1 AT TIME ZONE 'UTC'
             AND NOT EXISTS (
                 SELECT
-                FROM batch_db_schedule_event_tracker AS tracker
-                WHERE tracker.batch_id = exception.batch_id
+                FROM backup_batch AS batch
+                WHERE batch.batch_id = exception.batch_id
             )
         LIMIT $2 - (SELECT count(*) FROM gone)
         FOR UPDATE SKIP LOCKED
@@ -89,6 +89,12 @@ pub const PRUNE: &str = "
         DELETE FROM batch_db_schedule_event_tracker AS tracker
         USING gone
         WHERE tracker.batch_id = gone.batch_id
+            AND tracker.business_date = gone.business_date
+    ),
+    without_batch AS (
+        DELETE FROM backup_batch AS batch
+        USING gone
+        WHERE batch.batch_id = gone.batch_id
     )
     SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM refused) AS deleted
     ";

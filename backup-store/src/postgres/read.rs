@@ -63,15 +63,22 @@ pub(super) async fn list(
         "",
         "backup_work",
         "
-        WHERE ($1::text IS NULL OR lower(tracker.batch_category) = lower($1))
-            AND ($2::text IS NULL OR tracker.backup_status = $2)
-            AND ($3::date IS NULL OR tracker.business_date >= $3)
-            AND ($4::date IS NULL OR tracker.business_date <= $4)
+        WHERE ($1::text IS NULL OR lower(batch.batch_category) = lower($1))
+            AND (
+                $2::text IS NULL
+                OR $2 = CASE
+                    WHEN work.is_open THEN 'IN_PROGRESS'
+                    WHEN batch.error_code IS NULL THEN 'SUCCESS'
+                    ELSE 'FAILED'
+                END
+            )
+            AND ($3::date IS NULL OR batch.business_date >= $3)
+            AND ($4::date IS NULL OR batch.business_date <= $4)
             AND (
                 $5::timestamptz IS NULL
-                OR (tracker.created_at, tracker.batch_id) < ($5, $6)
+                OR (batch.created_at, batch.batch_id) < ($5, $6)
             )
-        ORDER BY tracker.created_at DESC, tracker.batch_id DESC
+        ORDER BY batch.created_at DESC, batch.batch_id DESC
         LIMIT $7
         "
     ))

@@ -29,25 +29,24 @@ pub(super) async fn reopen(
     let is_worked_on = is_worked_on(record.phase);
     let row = sqlx::query(
         "
-        WITH tracked AS (
-            UPDATE batch_db_schedule_event_tracker
+        WITH reopened AS (
+            UPDATE backup_batch
             SET
-                backup_status = 'IN_PROGRESS',
-                backup_type = $2,
-                start_time = $3,
-                end_time = NULL,
-                backup_response = $4,
-                target = $5,
-                deadline_at = $6,
-                plan_base = $7,
-                plan_reason = $8,
+                strategy = $2,
+                started_at = $3,
+                ended_at = NULL,
+                target = $4,
+                deadline_at = $5,
+                plan_base = $6,
+                plan_reason = $7,
                 task_id = NULL,
                 backup_id = NULL,
                 error_code = NULL,
                 error_message = NULL,
                 error_advice = NULL
             WHERE batch_id = $1
-                AND backup_status = 'FAILED'
+                AND ended_at IS NOT NULL
+                AND error_code IS NOT NULL
             RETURNING batch_id
         ),
         slotted AS (
@@ -56,35 +55,35 @@ pub(super) async fn reopen(
                 batch_id
             )
             SELECT
-                $9,
-                tracked.batch_id
-            FROM tracked
-            WHERE $10
+                $8,
+                reopened.batch_id
+            FROM reopened
+            WHERE $9
             ON CONFLICT (slot) DO NOTHING
             RETURNING batch_id
         ),
         written AS (
             SELECT
-                tracked.batch_id,
-                $10 AND slotted.batch_id IS NULL AS is_queued
-            FROM tracked
-            LEFT JOIN slotted ON slotted.batch_id = tracked.batch_id
+                reopened.batch_id,
+                $9 AND slotted.batch_id IS NULL AS is_queued
+            FROM reopened
+            LEFT JOIN slotted ON slotted.batch_id = reopened.batch_id
         ),
         worked AS (
             UPDATE backup_work AS work
             SET
-                slot = $9,
-                phase = CASE WHEN written.is_queued THEN 'WAITING' ELSE $11 END,
-                phase_since = $12,
-                waiting_since = CASE WHEN written.is_queued THEN coalesce($13, $12) ELSE $13 END,
-                note = CASE WHEN written.is_queued THEN $14::jsonb ELSE $15::jsonb END,
-                cancel_requested = $16,
+                slot = $8,
+                phase = CASE WHEN written.is_queued THEN 'WAITING' ELSE $10 END,
+                phase_since = $11,
+                waiting_since = CASE WHEN written.is_queued THEN coalesce($12, $11) ELSE $12 END,
+                note = CASE WHEN written.is_queued THEN $13::jsonb ELSE $14::jsonb END,
+                cancel_requested = $15,
                 is_open = true,
-                is_waiting = written.is_queued OR $11 = 'WAITING',
-                due_at = coalesce($17, now()) + $18,
+                is_waiting = written.is_queued OR $10 = 'WAITING',
+                due_at = coalesce($16, now()) + $17,
                 epoch = work.epoch + 1,
-                owner = CASE WHEN NOT written.is_queued THEN $19::uuid END,
-                lost_attempts = $24::jsonb,
+                owner = CASE WHEN NOT written.is_queued THEN $18::uuid END,
+                lost_attempts = $23::jsonb,
                 task_id = NULL,
                 backup_response = NULL
             FROM written
@@ -99,24 +98,36 @@ pub(super) async fn reopen(
                 attempted_at
             )
             SELECT
-                $20,
+                $19,
                 written.batch_id,
-                $21,
-                $22
+                $20,
+                $21
             FROM written
-            WHERE $20 IS NOT NULL
+            WHERE $19 IS NOT NULL
                 AND NOT written.is_queued
         ),
         detailed AS (
             UPDATE batch_execution_details AS batch
             SET
-                status = 'IN_PROGRESS',
-                start_time = $3,
+                batch_status = 'IN_PROGRESS',
+                start_time = $3 AT TIME ZONE 'UTC',
                 end_time = NULL,
                 extension_fields = NULL
             FROM written
             WHERE batch.batch_id = written.batch_id
-                AND batch.business_date = $23
+                AND batch.business_date = $22
+        ),
+        tracked AS (
+            UPDATE batch_db_schedule_event_tracker AS tracker
+            SET
+                backup_status = 'IN_PROGRESS',
+                backup_type = $2::varchar(50),
+                start_time = $3 AT TIME ZONE 'UTC',
+                end_time = NULL,
+                backup_response = NULL
+            FROM written
+            WHERE tracker.batch_id = written.batch_id
+                AND tracker.business_date = $22
         )
         SELECT
             worked.epoch,
@@ -127,7 +138,6 @@ pub(super) async fn reopen(
     .bind(record.batch.as_str())
     .bind(record.strategy())
     .bind(record.started_at)
-    .bind(record.response.as_ref())
     .bind(record.target.as_str())
     .bind(record.deadline_at)
     .bind(plan.and_then(|plan| plan.base.as_ref()).map(BackupId::as_str))

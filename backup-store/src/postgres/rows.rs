@@ -21,17 +21,17 @@ macro_rules! select_records {
             SELECT
                 work.batch_id,
                 work.business_date,
-                tracker.batch_category,
-                tracker.batch_mode,
-                tracker.target,
+                batch.batch_category,
+                batch.batch_mode,
+                batch.target,
                 work.slot,
-                tracker.created_at,
-                tracker.start_time,
-                tracker.end_time,
-                tracker.deadline_at,
-                tracker.backup_type,
-                tracker.plan_base,
-                tracker.plan_reason,
+                batch.created_at,
+                batch.started_at,
+                batch.ended_at,
+                batch.deadline_at,
+                batch.strategy,
+                batch.plan_base,
+                batch.plan_reason,
                 work.phase,
                 work.phase_since,
                 work.waiting_since,
@@ -39,18 +39,20 @@ macro_rules! select_records {
                 attempts.ids AS attempt_ids,
                 attempts.numbers AS attempt_numbers,
                 attempts.times AS attempt_times,
+                CASE WHEN work.is_open THEN work.task_id ELSE batch.task_id END AS task_id,
+                batch.backup_id,
                 CASE
-                    WHEN work.phase IN ('SUBMITTING', 'RUNNING', 'SETTLING') THEN coalesce(work.task_id, tracker.task_id)
-                    ELSE tracker.task_id
-                END AS task_id,
-                tracker.backup_id,
-                CASE
-                    WHEN work.phase IN ('SUBMITTING', 'RUNNING', 'SETTLING') THEN coalesce(work.backup_response, tracker.backup_response)
-                    ELSE tracker.backup_response
+                    WHEN work.is_open THEN work.backup_response
+                    ELSE (
+                        SELECT tracker.backup_response
+                        FROM batch_db_schedule_event_tracker AS tracker
+                        WHERE tracker.batch_id = work.batch_id
+                            AND tracker.business_date = work.business_date
+                    )
                 END AS backup_response,
-                tracker.error_code,
-                tracker.error_message,
-                tracker.error_advice,
+                batch.error_code,
+                batch.error_message,
+                batch.error_advice,
                 work.cancel_requested,
                 work.lost_attempts,
                 work.epoch,
@@ -58,7 +60,7 @@ macro_rules! select_records {
             FROM ",
             $work,
             " AS work
-            JOIN batch_db_schedule_event_tracker AS tracker ON tracker.batch_id = work.batch_id
+            JOIN backup_batch AS batch ON batch.batch_id = work.batch_id
             LEFT JOIN LATERAL (
                 SELECT
                     array_agg(attempt.attempt_id ORDER BY attempt.attempt_number) AS ids,
@@ -91,10 +93,10 @@ fn fields(row: &PgRow) -> Result<Fields, TryError> {
         target: row.try_get("target")?,
         slot: row.try_get("slot")?,
         created_at: row.try_get("created_at")?,
-        start_time: row.try_get("start_time")?,
-        end_time: row.try_get("end_time")?,
+        started_at: row.try_get("started_at")?,
+        ended_at: row.try_get("ended_at")?,
         deadline_at: row.try_get("deadline_at")?,
-        backup_type: row.try_get("backup_type")?,
+        strategy: row.try_get("strategy")?,
         plan_base: row.try_get("plan_base")?,
         plan_reason: row.try_get("plan_reason")?,
         phase: row.try_get("phase")?,
@@ -104,7 +106,7 @@ fn fields(row: &PgRow) -> Result<Fields, TryError> {
         attempts: attempts(row)?,
         task_id: row.try_get("task_id")?,
         backup_id: row.try_get("backup_id")?,
-        response: row.try_get::<Option<Value>, _>("backup_response")?,
+        response: row.try_get("backup_response")?,
         error_code: row.try_get("error_code")?,
         error_message: row.try_get("error_message")?,
         error_advice: row.try_get("error_advice")?,

@@ -17,7 +17,7 @@ use super::{
     PostgresStore, claim, clean, create, judge::judge, lease, prune, read, reopen, rows::read_only, save,
 };
 use crate::{
-    fields::refusal_id,
+    fields::{refusal_fields, refusal_id},
     replay::{Repeat, TryError},
     share::Answer,
     step::{New, Step},
@@ -209,24 +209,22 @@ async fn refuse(connection: &mut PgConnection, refusal: &Refusal) -> Result<(), 
         INSERT INTO exception_details (
             exception_id,
             batch_id,
-            business_date,
-            batch_category,
-            error_code,
+            execution_type,
             error_message,
-            error_advice,
-            created_at
-        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+            extension_fields,
+            start_time,
+            end_time,
+            business_date
+        ) VALUES ($1, $2::varchar(255), 'REQUEST', $3, $4, $5, $5, $6)
         ON CONFLICT (exception_id, business_date) DO NOTHING
         ",
     )
-    .bind(refusal_id(refusal))
+    .bind(refusal_id(refusal).to_string())
     .bind(refusal.batch.as_deref().map(clean::text))
-    .bind(refusal.business_date)
-    .bind(refusal.category.as_deref().map(clean::text))
-    .bind(refusal.failure.code.as_str())
     .bind(clean::text(&refusal.failure.message))
-    .bind(refusal.failure.advice.as_deref().map(clean::text))
-    .bind(refusal.at)
+    .bind(clean::json(refusal_fields(refusal)))
+    .bind(refusal.at.naive_utc())
+    .bind(refusal.business_date)
     .execute(connection)
     .await?;
     Ok(())

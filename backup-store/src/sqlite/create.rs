@@ -166,12 +166,11 @@ const CREATE: &str = concat!(
         AND input.value ->> 'holds_slot'
     ON CONFLICT (slot) DO NOTHING;
 
-    INSERT INTO batch_db_schedule_event_tracker (
+    INSERT INTO backup_batch (
         batch_id,
         business_date,
-        backup_status,
-        backup_type,
-        start_time,
+        strategy,
+        started_at,
         batch_category,
         batch_mode,
         target,
@@ -183,9 +182,8 @@ const CREATE: &str = concat!(
     SELECT
         input.value ->> 'batch_id',
         input.value ->> 'business_date',
-        'IN_PROGRESS',
-        input.value ->> 'backup_type',
-        input.value ->> 'start_time',
+        input.value ->> 'strategy',
+        input.value ->> 'started_at',
         input.value ->> 'batch_category',
         input.value ->> 'batch_mode',
         input.value ->> 'target',
@@ -197,12 +195,32 @@ const CREATE: &str = concat!(
     new_ones!(),
     ";
 
+    INSERT INTO batch_db_schedule_event_tracker (
+        batch_id,
+        backup_job_categorycode,
+        backup_status,
+        backup_type,
+        business_date,
+        start_time
+    )
+    SELECT
+        input.value ->> 'batch_id',
+        input.value ->> 'batch_category',
+        'IN_PROGRESS',
+        input.value ->> 'strategy',
+        input.value ->> 'business_date',
+        input.value ->> 'start_time'
+    ",
+    new_ones!(),
+    "
+    ON CONFLICT (batch_id, business_date) DO NOTHING;
+
     INSERT INTO batch_execution_details (
         batch_id,
         business_date,
         batch_category,
         batch_mode,
-        status,
+        batch_status,
         start_time
     )
     SELECT
@@ -214,7 +232,8 @@ const CREATE: &str = concat!(
         input.value ->> 'start_time'
     ",
     new_ones!(),
-    ";
+    "
+    ON CONFLICT (batch_id, business_date) DO NOTHING;
 
     INSERT INTO backup_attempt (
         attempt_id,

@@ -8,9 +8,15 @@ use backup_core::{Attempt, AttemptId, BackupId, BackupRecord, IdempotencyKey, Ph
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{millis, rows::instant};
+use super::{
+    millis,
+    rows::{instant, time},
+};
 use crate::{
-    fields::{extension_fields, final_failure, is_worked_on, lost_attempts, note},
+    fields::{
+        exception_fields, extension_fields, final_failure, is_worked_on, lost_attempts, note,
+        outcome_response,
+    },
     step::{New, Step},
 };
 
@@ -28,7 +34,8 @@ struct NewRow<'a> {
     note: Option<String>,
     owner: Option<Uuid>,
     lease: i64,
-    backup_type: Option<&'a str>,
+    strategy: Option<&'a str>,
+    started_at: String,
     start_time: String,
     batch_category: &'a str,
     batch_mode: &'a str,
@@ -60,8 +67,9 @@ impl<'a> From<&New<'a>> for NewRow<'a> {
             note: note(record).map(|note| note.to_string()),
             owner: is_owned.then(|| new.hold.owner.as_uuid()),
             lease: if is_owned { millis(new.hold.lease) } else { 0 },
-            backup_type: record.strategy(),
-            start_time: instant(record.started_at),
+            strategy: record.strategy(),
+            started_at: instant(record.started_at),
+            start_time: time(record.started_at),
             batch_category: &record.category,
             batch_mode: record.mode.as_str(),
             target: record.target.as_str(),
@@ -94,11 +102,13 @@ struct StepRow<'a> {
     retry_in: i64,
     backup_status: &'a str,
     batch_status: &'a str,
-    backup_type: Option<&'a str>,
+    strategy: Option<&'a str>,
+    start_time: String,
+    ended_at: Option<String>,
     end_time: Option<String>,
     backup_response: Option<String>,
     extension_fields: Option<String>,
-    batch_category: &'a str,
+    exception_fields: Option<String>,
     plan_base: Option<&'a str>,
     plan_reason: Option<&'a str>,
     task_id: Option<&'a str>,
@@ -131,11 +141,13 @@ impl<'a> From<&Step<'a>> for StepRow<'a> {
             retry_in: millis(step.retry_in),
             backup_status: record.status().as_str(),
             batch_status: record.batch_status().as_str(),
-            backup_type: record.strategy(),
-            end_time: record.ended_at.map(instant),
-            backup_response: record.response.as_ref().map(ToString::to_string),
+            strategy: record.strategy(),
+            start_time: time(record.started_at),
+            ended_at: record.ended_at.map(instant),
+            end_time: record.ended_at.map(time),
+            backup_response: outcome_response(record),
             extension_fields: extension_fields(record).map(|fields| fields.to_string()),
-            batch_category: &record.category,
+            exception_fields: exception_fields(record).map(|fields| fields.to_string()),
             plan_base: plan.and_then(|plan| plan.base.as_ref()).map(BackupId::as_str),
             plan_reason: plan.map(|plan| plan.reason.as_str()),
             task_id: record.task.as_ref().map(TaskId::as_str),

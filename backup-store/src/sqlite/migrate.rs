@@ -10,10 +10,7 @@ use crate::{
 
 /// Every migration, in order.
 pub(crate) const MIGRATIONS: &[Migration] = migrations! { "sqlite":
-    1 "0001_create_tracking",
-    2 "0002_create_work",
-    3 "0003_follow_in_work",
-    4 "0004_find_keys_by_batch",
+    1 "0001_create_tables",
 };
 
 /// Runs what is missing, or says what is.

@@ -3,17 +3,18 @@
 use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
 
-use super::rows::instant;
+use super::rows::{instant, time};
 use crate::replay::TryError;
 
 /// What belongs to a batch, the batch itself last. `$1` is a JSON array of batch ids.
-const OF_A_BATCH: [&str; 6] = [
+const OF_A_BATCH: [&str; 7] = [
     "DELETE FROM backup_attempt WHERE batch_id IN (SELECT value FROM json_each($1))",
     "DELETE FROM backup_idempotency WHERE batch_id IN (SELECT value FROM json_each($1))",
     "DELETE FROM exception_details WHERE batch_id IN (SELECT value FROM json_each($1))",
     "DELETE FROM batch_execution_details WHERE batch_id IN (SELECT value FROM json_each($1))",
     "DELETE FROM backup_work WHERE batch_id IN (SELECT value FROM json_each($1))",
     "DELETE FROM batch_db_schedule_event_tracker WHERE batch_id IN (SELECT value FROM json_each($1))",
+    "DELETE FROM backup_batch WHERE batch_id IN (SELECT value FROM json_each($1))",
 ];
 
 pub(super) async fn prune(
@@ -43,10 +44,9 @@ async fn old_batches(
     let rows = sqlx::query(
         "
         SELECT batch_id
-        FROM batch_db_schedule_event_tracker
+        FROM backup_batch
         WHERE created_at < $1
-            AND end_time < $1
-            AND backup_status <> 'IN_PROGRESS'
+            AND ended_at < $1
         ORDER BY created_at, batch_id
         LIMIT $2
         ",
@@ -66,21 +66,22 @@ async fn refusals(
     let deleted = sqlx::query(
         "
         DELETE FROM exception_details
-        WHERE exception_id IN (
-            SELECT exception.exception_id
+        WHERE rowid IN (
+            SELECT exception.rowid
             FROM exception_details AS exception
-            WHERE exception.created_at < $1
-                AND exception.business_date < $2
+            WHERE exception.business_date < $2
+                AND exception.execution_type = 'REQUEST'
+                AND exception.end_time < $1
                 AND NOT EXISTS (
                     SELECT 1
-                    FROM batch_db_schedule_event_tracker AS tracker
-                    WHERE tracker.batch_id = exception.batch_id
+                    FROM backup_batch AS batch
+                    WHERE batch.batch_id = exception.batch_id
                 )
             LIMIT $3
         )
         ",
     )
-    .bind(instant(before))
+    .bind(time(before))
     .bind(before.date_naive())
     .bind(limit)
     .execute(connection)

@@ -30,12 +30,19 @@ pub(super) async fn list(
     let after = filter.after.as_ref();
     let rows = sqlx::query(select_records!(
         "
-        WHERE ($1 IS NULL OR lower(tracker.batch_category) = lower($1))
-            AND ($2 IS NULL OR tracker.backup_status = $2)
-            AND ($3 IS NULL OR tracker.business_date >= $3)
-            AND ($4 IS NULL OR tracker.business_date <= $4)
-            AND ($5 IS NULL OR (tracker.created_at, tracker.batch_id) < ($5, $6))
-        ORDER BY tracker.created_at DESC, tracker.batch_id DESC
+        WHERE ($1 IS NULL OR lower(batch.batch_category) = lower($1))
+            AND (
+                $2 IS NULL
+                OR $2 = CASE
+                    WHEN work.is_open THEN 'IN_PROGRESS'
+                    WHEN batch.error_code IS NULL THEN 'SUCCESS'
+                    ELSE 'FAILED'
+                END
+            )
+            AND ($3 IS NULL OR batch.business_date >= $3)
+            AND ($4 IS NULL OR batch.business_date <= $4)
+            AND ($5 IS NULL OR (batch.created_at, batch.batch_id) < ($5, $6))
+        ORDER BY batch.created_at DESC, batch.batch_id DESC
         LIMIT $7
         "
     ))

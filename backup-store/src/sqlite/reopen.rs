@@ -65,13 +65,11 @@ const REOPEN: &str = concat!(
     WHERE input.value ->> 'holds_slot'
     ON CONFLICT (slot) DO NOTHING;
 
-    UPDATE batch_db_schedule_event_tracker AS tracker
+    UPDATE backup_batch AS batch
     SET
-        backup_status = 'IN_PROGRESS',
-        backup_type = input.value ->> 'backup_type',
-        start_time = input.value ->> 'start_time',
-        end_time = NULL,
-        backup_response = NULL,
+        strategy = input.value ->> 'strategy',
+        started_at = input.value ->> 'started_at',
+        ended_at = NULL,
         target = input.value ->> 'target',
         deadline_at = input.value ->> 'deadline_at',
         plan_base = input.value ->> 'plan_base',
@@ -82,16 +80,28 @@ const REOPEN: &str = concat!(
         error_message = NULL,
         error_advice = NULL
     FROM json_each($1) AS input
-    WHERE tracker.batch_id = input.value ->> 'batch_id';
+    WHERE batch.batch_id = input.value ->> 'batch_id';
+
+    UPDATE batch_db_schedule_event_tracker AS tracker
+    SET
+        backup_status = 'IN_PROGRESS',
+        backup_type = input.value ->> 'strategy',
+        start_time = input.value ->> 'start_time',
+        end_time = NULL,
+        backup_response = NULL
+    FROM json_each($1) AS input
+    WHERE tracker.batch_id = input.value ->> 'batch_id'
+        AND tracker.business_date = input.value ->> 'business_date';
 
     UPDATE batch_execution_details AS batch
     SET
-        status = 'IN_PROGRESS',
+        batch_status = 'IN_PROGRESS',
         start_time = input.value ->> 'start_time',
         end_time = NULL,
         extension_fields = NULL
     FROM json_each($1) AS input
-    WHERE batch.batch_id = input.value ->> 'batch_id';
+    WHERE batch.batch_id = input.value ->> 'batch_id'
+        AND batch.business_date = input.value ->> 'business_date';
 
     INSERT INTO backup_attempt (
         attempt_id,

@@ -18,19 +18,19 @@ macro_rules! select_records {
         concat!(
             "
             SELECT
-                tracker.batch_id,
-                tracker.business_date,
-                tracker.batch_category,
-                tracker.batch_mode,
-                tracker.target,
+                work.batch_id,
+                work.business_date,
+                batch.batch_category,
+                batch.batch_mode,
+                batch.target,
                 work.slot,
-                tracker.created_at,
-                tracker.start_time,
-                tracker.end_time,
-                tracker.deadline_at,
-                tracker.backup_type,
-                tracker.plan_base,
-                tracker.plan_reason,
+                batch.created_at,
+                batch.started_at,
+                batch.ended_at,
+                batch.deadline_at,
+                batch.strategy,
+                batch.plan_base,
+                batch.plan_reason,
                 work.phase,
                 work.phase_since,
                 work.waiting_since,
@@ -43,28 +43,31 @@ macro_rules! select_records {
                             attempt_number,
                             attempted_at
                         FROM backup_attempt
-                        WHERE batch_id = tracker.batch_id
+                        WHERE batch_id = work.batch_id
                         ORDER BY attempt_number
                     )
                 ) AS attempts,
-                CASE
-                    WHEN work.phase IN ('SUBMITTING', 'RUNNING', 'SETTLING') THEN coalesce(work.task_id, tracker.task_id)
-                    ELSE tracker.task_id
-                END AS task_id,
-                tracker.backup_id,
-                CASE
-                    WHEN work.phase IN ('SUBMITTING', 'RUNNING', 'SETTLING') THEN coalesce(work.backup_response, tracker.backup_response)
-                    ELSE tracker.backup_response
-                END AS backup_response,
-                tracker.error_code,
-                tracker.error_message,
-                tracker.error_advice,
+                iif(work.is_open, work.task_id, batch.task_id) AS task_id,
+                batch.backup_id,
+                iif(
+                    work.is_open,
+                    work.backup_response,
+                    (
+                        SELECT tracker.backup_response
+                        FROM batch_db_schedule_event_tracker AS tracker
+                        WHERE tracker.batch_id = work.batch_id
+                            AND tracker.business_date = work.business_date
+                    )
+                ) AS backup_response,
+                batch.error_code,
+                batch.error_message,
+                batch.error_advice,
                 work.cancel_requested,
                 work.lost_attempts,
                 work.epoch,
                 work.owner
             FROM backup_work AS work
-            JOIN batch_db_schedule_event_tracker AS tracker ON tracker.batch_id = work.batch_id
+            JOIN backup_batch AS batch ON batch.batch_id = work.batch_id
             ",
             $rest
         )
@@ -91,10 +94,10 @@ fn fields(row: &SqliteRow) -> Result<Fields, TryError> {
         target: row.try_get("target")?,
         slot: row.try_get("slot")?,
         created_at: row.try_get("created_at")?,
-        start_time: row.try_get("start_time")?,
-        end_time: row.try_get("end_time")?,
+        started_at: row.try_get("started_at")?,
+        ended_at: row.try_get("ended_at")?,
         deadline_at: row.try_get("deadline_at")?,
-        backup_type: row.try_get("backup_type")?,
+        strategy: row.try_get("strategy")?,
         plan_base: row.try_get("plan_base")?,
         plan_reason: row.try_get("plan_reason")?,
         phase: row.try_get("phase")?,
@@ -105,7 +108,7 @@ fn fields(row: &SqliteRow) -> Result<Fields, TryError> {
         attempts,
         task_id: row.try_get("task_id")?,
         backup_id: row.try_get("backup_id")?,
-        response: json(row, "backup_response")?,
+        response: row.try_get("backup_response")?,
         error_code: row.try_get("error_code")?,
         error_message: row.try_get("error_message")?,
         error_advice: row.try_get("error_advice")?,
@@ -127,7 +130,12 @@ fn unreadable_attempt(batch: &str, error: &sqlx::Error) -> StoreError {
     corrupt("backup_attempt", "attempt_id", batch, error.to_string())
 }
 
-/// An instant as a column holds it: one width, so that text sorts as time does.
+/// An instant as the original's columns hold it.
+pub(super) fn time(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S%.3f").to_string()
+}
+
+/// An instant as our columns hold it: one width, so that text sorts as time does.
 pub(super) fn instant(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Micros, true)
 }

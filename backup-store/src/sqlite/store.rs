@@ -12,9 +12,9 @@ use backup_core::{
 use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
 
-use super::{SqliteStore, claim, create, judge, prune, read, reopen, rows::instant, save};
+use super::{SqliteStore, claim, create, judge, prune, read, reopen, rows::time, save};
 use crate::{
-    fields::refusal_id,
+    fields::{refusal_fields, refusal_id},
     replay::{Repeat, TryError},
     share::Answer,
     step::{New, Step},
@@ -197,24 +197,22 @@ async fn refuse(connection: &mut SqliteConnection, refusal: &Refusal) -> Result<
         INSERT INTO exception_details (
             exception_id,
             batch_id,
-            business_date,
-            batch_category,
-            error_code,
+            execution_type,
             error_message,
-            error_advice,
-            created_at
-        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
-        ON CONFLICT (exception_id) DO NOTHING
+            extension_fields,
+            start_time,
+            end_time,
+            business_date
+        ) VALUES ($1, $2, 'REQUEST', $3, $4, $5, $5, $6)
+        ON CONFLICT (exception_id, business_date) DO NOTHING
         ",
     )
     .bind(refusal_id(refusal).to_string())
     .bind(refusal.batch.as_deref())
-    .bind(refusal.business_date)
-    .bind(refusal.category.as_deref())
-    .bind(refusal.failure.code.as_str())
     .bind(refusal.failure.message.as_str())
-    .bind(refusal.failure.advice.as_deref())
-    .bind(instant(refusal.at))
+    .bind(refusal_fields(refusal).to_string())
+    .bind(time(refusal.at))
+    .bind(refusal.business_date)
     .execute(connection)
     .await?;
     Ok(())

@@ -1,7 +1,11 @@
 //! The store against its contract, and against trouble.
 
 #[cfg(test)]
+mod backups;
+#[cfg(test)]
 mod matrix;
+#[cfg(test)]
+mod original;
 #[cfg(test)]
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -139,7 +139,7 @@ impl Court<'_> {
         let all = records.len().to_string();
         for (what, expected) in [
             ("batch_execution_details", all.as_str()),
-            ("batch_execution_details WHERE status = 'COMPLETED'", &all),
+            ("batch_execution_details WHERE batch_status = 'COMPLETED'", &all),
             ("batch_db_schedule_event_tracker", &all),
             ("batch_db_schedule_event_tracker WHERE backup_status = 'SUCCESS'", &all),
             ("exception_details", "0"),

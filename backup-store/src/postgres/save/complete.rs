@@ -7,7 +7,7 @@ use backup_core::{BackupId, TaskId};
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, postgres::PgRow};
 
-use super::{dates, leave::FREE_SLOT};
+use super::{dates, leave::FREE_SLOT, response};
 use crate::{
     fields::extension_fields,
     postgres::statement::{Statement, columns},
@@ -20,7 +20,7 @@ columns! { &'a Step<'a>:
     epoch bigint = |step| step.lease.epoch,
     from_phase text = |step| step.from.as_str(),
     end_time timestamptz = |step| step.record.ended_at,
-    backup_response jsonb = |step| step.record.response.as_ref(),
+    backup_response text = |step| response(step),
     extension_fields jsonb = |step| extension_fields(step.record),
     task_id text = |step| step.record.task.as_ref().map(TaskId::as_str),
     backup_id text = |step| step.record.backup.as_ref().map(BackupId::as_str),
@@ -59,22 +59,30 @@ static COMPLETE: LazyLock<Statement> = LazyLock::new(|| {
                     input.task_id,
                     input.backup_id
             ),
+            ended AS (
+                UPDATE backup_batch AS batch
+                SET
+                    ended_at = saved.end_time,
+                    task_id = saved.task_id,
+                    backup_id = saved.backup_id
+                FROM saved
+                WHERE batch.batch_id = saved.batch_id
+            ),
             tracked AS (
                 UPDATE batch_db_schedule_event_tracker AS tracker
                 SET
                     backup_status = 'SUCCESS',
-                    end_time = saved.end_time,
-                    backup_response = saved.backup_response,
-                    task_id = saved.task_id,
-                    backup_id = saved.backup_id
+                    end_time = saved.end_time AT TIME ZONE 'UTC',
+                    backup_response = saved.backup_response
                 FROM saved
                 WHERE tracker.batch_id = saved.batch_id
+                    AND tracker.business_date = saved.business_date
             ),
             detailed AS (
                 UPDATE batch_execution_details AS batch
                 SET
-                    status = 'COMPLETED',
-                    end_time = saved.end_time,
+                    batch_status = 'COMPLETED',
+                    end_time = saved.end_time AT TIME ZONE 'UTC',
                     extension_fields = saved.extension_fields
                 FROM saved
                 WHERE batch.batch_id = saved.batch_id

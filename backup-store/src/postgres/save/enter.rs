@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 use backup_core::{Attempt, BackupId, Phase, TaskId};
 use sqlx::{PgConnection, Row, postgres::PgRow};
 
+use super::response;
 use crate::{
     fields::{lost_attempts, note},
     postgres::{
@@ -29,11 +30,11 @@ columns! { &'a Step<'a>:
     note jsonb = |step| note(step.record),
     lost_attempts jsonb = |step| lost_attempts(step.record),
     cancel_requested boolean = |step| step.record.cancel_requested,
-    backup_type text = |step| step.record.strategy(),
+    strategy text = |step| step.record.strategy(),
     plan_base text = |step| step.record.plan.as_ref().and_then(|plan| plan.base.as_ref()).map(BackupId::as_str),
     plan_reason text = |step| step.record.plan.as_ref().map(|plan| plan.reason.as_str()),
     task_id text = |step| step.record.task.as_ref().map(TaskId::as_str),
-    backup_response jsonb = |step| step.record.response.as_ref(),
+    backup_response text = |step| response(step),
     attempt_id uuid = |step| attempt(step).map(|attempt| attempt.id.as_uuid()),
     attempt_number integer = |step| attempt(step).map(|attempt| number(attempt.number)),
     attempted_at timestamptz = |step| attempt(step).map(|attempt| attempt.at),
@@ -110,23 +111,30 @@ static ENTER: LazyLock<Statement> = LazyLock::new(|| {
                     )
                 RETURNING
                     work.batch_id,
-                    input.backup_type,
+                    work.business_date,
+                    input.strategy,
                     input.plan_base,
                     input.plan_reason,
                     input.attempt_id,
                     input.attempt_number,
                     input.attempted_at
             ),
+            planned AS (
+                UPDATE backup_batch AS batch
+                SET
+                    strategy = saved.strategy,
+                    plan_base = saved.plan_base,
+                    plan_reason = saved.plan_reason
+                FROM saved
+                WHERE batch.batch_id = saved.batch_id
+            ),
             tracked AS (
                 UPDATE batch_db_schedule_event_tracker AS tracker
-                SET
-                    backup_type = saved.backup_type,
-                    backup_response = NULL,
-                    plan_base = saved.plan_base,
-                    plan_reason = saved.plan_reason,
-                    task_id = NULL
+                SET backup_type = saved.strategy::varchar(50)
                 FROM saved
                 WHERE tracker.batch_id = saved.batch_id
+                    AND tracker.business_date = saved.business_date
+                    AND tracker.backup_type IS DISTINCT FROM saved.strategy::varchar(50)
             ),
             attempted AS (
                 INSERT INTO backup_attempt (

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use backup_core::TaskId;
 use sqlx::{PgConnection, postgres::PgRow};
 
+use super::response;
 use crate::{
     fields::{lost_attempts, note},
     postgres::statement::{Statement, columns},
@@ -23,7 +24,7 @@ columns! { &'a Step<'a>:
     lost_attempts jsonb = |step| lost_attempts(step.record),
     cancel_requested boolean = |step| step.record.cancel_requested,
     task_id text = |step| step.record.task.as_ref().map(TaskId::as_str),
-    backup_response jsonb = |step| step.record.response.as_ref(),
+    backup_response text = |step| response(step),
 }
 
 static FOLLOW: LazyLock<Statement> = LazyLock::new(|| {

@@ -7,9 +7,9 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, postgres::PgRow};
 use uuid::Uuid;
 
-use super::dates;
+use super::{dates, response};
 use crate::{
-    fields::{extension_fields, final_failure, lost_attempts, note},
+    fields::{exception_fields, extension_fields, final_failure, lost_attempts, note},
     postgres::{
         interval,
         statement::{Statement, columns},
@@ -32,11 +32,12 @@ columns! { &'a Step<'a>:
     retry_in interval = |step| interval(step.retry_in),
     backup_status text = |step| step.record.status().as_str(),
     batch_status text = |step| step.record.batch_status().as_str(),
-    backup_type text = |step| step.record.strategy(),
+    strategy text = |step| step.record.strategy(),
+    start_time timestamptz = |step| step.record.started_at,
     end_time timestamptz = |step| step.record.ended_at,
-    backup_response jsonb = |step| step.record.response.as_ref(),
+    backup_response text = |step| response(step),
     extension_fields jsonb = |step| extension_fields(step.record),
-    batch_category text = |step| step.record.category.as_str(),
+    exception_fields jsonb = |step| exception_fields(step.record),
     plan_base text = |step| step.record.plan.as_ref().and_then(|plan| plan.base.as_ref()).map(BackupId::as_str),
     plan_reason text = |step| step.record.plan.as_ref().map(|plan| plan.reason.as_str()),
     task_id text = |step| step.record.task.as_ref().map(TaskId::as_str),
@@ -100,7 +101,7 @@ static LEAVE: LazyLock<Statement> = LazyLock::new(|| {
                     due_at = coalesce($1, now()) + input.retry_in,
                     owner = NULL,
                     task_id = NULL,
-                    backup_response = NULL
+                    backup_response = CASE WHEN input.is_open THEN input.backup_response END
                 FROM {input}
                 WHERE work.batch_id = input.batch_id
                     AND work.owner = input.owner
@@ -113,11 +114,12 @@ static LEAVE: LazyLock<Statement> = LazyLock::new(|| {
                     input.is_open,
                     input.backup_status,
                     input.batch_status,
-                    input.backup_type,
+                    input.strategy,
+                    input.start_time,
                     input.end_time,
                     input.backup_response,
                     input.extension_fields,
-                    input.batch_category,
+                    input.exception_fields,
                     input.plan_base,
                     input.plan_reason,
                     input.task_id,
@@ -127,13 +129,11 @@ static LEAVE: LazyLock<Statement> = LazyLock::new(|| {
                     input.error_advice,
                     input.exception_id
             ),
-            tracked AS (
-                UPDATE batch_db_schedule_event_tracker AS tracker
+            left_off AS (
+                UPDATE backup_batch AS batch
                 SET
-                    backup_status = saved.backup_status,
-                    backup_type = saved.backup_type,
-                    end_time = saved.end_time,
-                    backup_response = saved.backup_response,
+                    strategy = saved.strategy,
+                    ended_at = saved.end_time,
                     plan_base = saved.plan_base,
                     plan_reason = saved.plan_reason,
                     task_id = saved.task_id,
@@ -142,13 +142,25 @@ static LEAVE: LazyLock<Statement> = LazyLock::new(|| {
                     error_message = saved.error_message,
                     error_advice = saved.error_advice
                 FROM saved
+                WHERE batch.batch_id = saved.batch_id
+            ),
+            tracked AS (
+                UPDATE batch_db_schedule_event_tracker AS tracker
+                SET
+                    backup_status = saved.backup_status,
+                    backup_type = saved.strategy::varchar(50),
+                    end_time = saved.end_time AT TIME ZONE 'UTC',
+                    backup_response = saved.backup_response
+                FROM saved
                 WHERE tracker.batch_id = saved.batch_id
+                    AND tracker.business_date = saved.business_date
+                    AND NOT saved.is_open
             ),
             detailed AS (
                 UPDATE batch_execution_details AS batch
                 SET
-                    status = saved.batch_status,
-                    end_time = saved.end_time,
+                    batch_status = saved.batch_status,
+                    end_time = saved.end_time AT TIME ZONE 'UTC',
                     extension_fields = saved.extension_fields
                 FROM saved
                 WHERE batch.batch_id = saved.batch_id
@@ -161,22 +173,22 @@ static LEAVE: LazyLock<Statement> = LazyLock::new(|| {
                 INSERT INTO exception_details (
                     exception_id,
                     batch_id,
-                    business_date,
-                    batch_category,
-                    error_code,
+                    execution_type,
                     error_message,
-                    error_advice,
-                    created_at
+                    extension_fields,
+                    start_time,
+                    end_time,
+                    business_date
                 )
                 SELECT
-                    saved.exception_id,
+                    saved.exception_id::text,
                     saved.batch_id,
-                    saved.business_date,
-                    saved.batch_category,
-                    saved.error_code,
+                    'BACKUP',
                     saved.error_message,
-                    saved.error_advice,
-                    saved.end_time
+                    saved.exception_fields,
+                    saved.start_time AT TIME ZONE 'UTC',
+                    saved.end_time AT TIME ZONE 'UTC',
+                    saved.business_date
                 FROM saved
                 WHERE saved.exception_id IS NOT NULL
             ),

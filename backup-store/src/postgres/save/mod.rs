@@ -16,6 +16,7 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::read;
 use crate::{
+    fields::outcome_response,
     outcome::lost,
     replay::TryError,
     step::{Kind, Step},
@@ -66,6 +67,11 @@ pub(super) async fn update(
 fn dates(steps: &[&Step<'_>]) -> (Option<NaiveDate>, Option<NaiveDate>) {
     let dates = || steps.iter().map(|step| step.lease.business_date);
     (dates().min(), dates().max())
+}
+
+/// YBA's answer as a column holds it.
+fn response(step: &Step<'_>) -> Option<String> {
+    outcome_response(step.record)
 }
 
 fn batch(row: &PgRow) -> Result<BatchId, sqlx::Error> {

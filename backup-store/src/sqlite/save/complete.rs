@@ -6,34 +6,44 @@ use super::{fenced, free_slot};
 /// `$1`: the rows. `$2`: now.
 pub(super) const COMPLETE: &str = concat!(
     "
-    UPDATE batch_db_schedule_event_tracker AS tracker
+    UPDATE backup_batch AS batch
     SET
-        backup_status = 'SUCCESS',
-        end_time = input.value ->> 'end_time',
-        backup_response = input.value ->> 'backup_response',
+        ended_at = input.value ->> 'ended_at',
         task_id = input.value ->> 'task_id',
         backup_id = input.value ->> 'backup_id'
     FROM ",
     fenced!(),
     "
-    WHERE tracker.batch_id = work.batch_id;
+    WHERE batch.batch_id = work.batch_id;
+
+    UPDATE batch_db_schedule_event_tracker AS tracker
+    SET
+        backup_status = 'SUCCESS',
+        end_time = input.value ->> 'end_time',
+        backup_response = input.value ->> 'backup_response'
+    FROM ",
+    fenced!(),
+    "
+    WHERE tracker.batch_id = work.batch_id
+        AND tracker.business_date = work.business_date;
 
     UPDATE batch_execution_details AS batch
     SET
-        status = 'COMPLETED',
+        batch_status = 'COMPLETED',
         end_time = input.value ->> 'end_time',
         extension_fields = input.value ->> 'extension_fields'
     FROM ",
     fenced!(),
     "
-    WHERE batch.batch_id = work.batch_id;
+    WHERE batch.batch_id = work.batch_id
+        AND batch.business_date = work.business_date;
     ",
     free_slot!(),
     "
     UPDATE backup_work AS work
     SET
         phase = 'DONE',
-        phase_since = input.value ->> 'end_time',
+        phase_since = input.value ->> 'ended_at',
         waiting_since = NULL,
         note = NULL,
         is_open = 0,

@@ -37,17 +37,24 @@ pub(super) const ENTER: &str = concat!(
     WHERE true
     ON CONFLICT (slot) DO NOTHING;
 
-    UPDATE batch_db_schedule_event_tracker AS tracker
+    UPDATE backup_batch AS batch
     SET
-        backup_type = input.value ->> 'backup_type',
-        backup_response = NULL,
+        strategy = input.value ->> 'strategy',
         plan_base = input.value ->> 'plan_base',
-        plan_reason = input.value ->> 'plan_reason',
-        task_id = NULL
+        plan_reason = input.value ->> 'plan_reason'
     FROM ",
     entered!(),
     "
-    WHERE tracker.batch_id = work.batch_id;
+    WHERE batch.batch_id = work.batch_id;
+
+    UPDATE batch_db_schedule_event_tracker AS tracker
+    SET backup_type = input.value ->> 'strategy'
+    FROM ",
+    entered!(),
+    "
+    WHERE tracker.batch_id = work.batch_id
+        AND tracker.business_date = work.business_date
+        AND tracker.backup_type IS NOT input.value ->> 'strategy';
 
     INSERT INTO backup_attempt (
         attempt_id,

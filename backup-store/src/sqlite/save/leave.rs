@@ -5,12 +5,10 @@ use super::{fenced, free_slot};
 /// `$1`: the rows. `$2`: now.
 pub(super) const LEAVE: &str = concat!(
     "
-    UPDATE batch_db_schedule_event_tracker AS tracker
+    UPDATE backup_batch AS batch
     SET
-        backup_status = input.value ->> 'backup_status',
-        backup_type = input.value ->> 'backup_type',
-        end_time = input.value ->> 'end_time',
-        backup_response = input.value ->> 'backup_response',
+        strategy = input.value ->> 'strategy',
+        ended_at = input.value ->> 'ended_at',
         plan_base = input.value ->> 'plan_base',
         plan_reason = input.value ->> 'plan_reason',
         task_id = input.value ->> 'task_id',
@@ -21,38 +19,52 @@ pub(super) const LEAVE: &str = concat!(
     FROM ",
     fenced!(),
     "
-    WHERE tracker.batch_id = work.batch_id;
+    WHERE batch.batch_id = work.batch_id;
+
+    UPDATE batch_db_schedule_event_tracker AS tracker
+    SET
+        backup_status = input.value ->> 'backup_status',
+        backup_type = input.value ->> 'strategy',
+        end_time = input.value ->> 'end_time',
+        backup_response = input.value ->> 'backup_response'
+    FROM ",
+    fenced!(),
+    "
+    WHERE tracker.batch_id = work.batch_id
+        AND tracker.business_date = work.business_date
+        AND NOT input.value ->> 'is_open';
 
     UPDATE batch_execution_details AS batch
     SET
-        status = input.value ->> 'batch_status',
+        batch_status = input.value ->> 'batch_status',
         end_time = input.value ->> 'end_time',
         extension_fields = input.value ->> 'extension_fields'
     FROM ",
     fenced!(),
     "
     WHERE batch.batch_id = work.batch_id
+        AND batch.business_date = work.business_date
         AND NOT input.value ->> 'is_open';
 
     INSERT INTO exception_details (
         exception_id,
         batch_id,
-        business_date,
-        batch_category,
-        error_code,
+        execution_type,
         error_message,
-        error_advice,
-        created_at
+        extension_fields,
+        start_time,
+        end_time,
+        business_date
     )
     SELECT
         input.value ->> 'exception_id',
         work.batch_id,
-        work.business_date,
-        input.value ->> 'batch_category',
-        input.value ->> 'error_code',
+        'BACKUP',
         input.value ->> 'error_message',
-        input.value ->> 'error_advice',
-        input.value ->> 'end_time'
+        input.value ->> 'exception_fields',
+        input.value ->> 'start_time',
+        input.value ->> 'end_time',
+        work.business_date
     FROM ",
     fenced!(),
     "
@@ -73,7 +85,7 @@ pub(super) const LEAVE: &str = concat!(
         due_at = $2 + (input.value ->> 'retry_in'),
         owner = NULL,
         task_id = NULL,
-        backup_response = NULL
+        backup_response = iif(input.value ->> 'is_open', input.value ->> 'backup_response', NULL)
     FROM json_each($1) AS input
     WHERE work.batch_id = input.value ->> 'batch_id'
         AND work.owner = input.value ->> 'owner'

@@ -34,11 +34,13 @@ const DISAGREEMENTS: &str = "
     SELECT 'is one thing as a batch and another as a tracker', tracker.batch_id
     FROM batch_db_schedule_event_tracker AS tracker
     LEFT JOIN batch_execution_details AS batch ON batch.batch_id = tracker.batch_id
-    WHERE batch.batch_id IS NULL
+    LEFT JOIN backup_batch AS truth ON truth.batch_id = tracker.batch_id
+    WHERE truth.ended_at IS NULL
+        OR batch.batch_id IS NULL
         OR batch.end_time IS NULL
         OR tracker.end_time IS NULL
-        OR (tracker.backup_status = 'SUCCESS' AND (batch.status <> 'COMPLETED' OR tracker.error_code IS NOT NULL))
-        OR (tracker.backup_status = 'FAILED' AND (batch.status <> 'FAILED' OR tracker.error_code IS NULL))
+        OR (tracker.backup_status = 'SUCCESS' AND (batch.batch_status <> 'COMPLETED' OR truth.error_code IS NOT NULL))
+        OR (tracker.backup_status = 'FAILED' AND (batch.batch_status <> 'FAILED' OR truth.error_code IS NULL))
         OR tracker.backup_status NOT IN ('SUCCESS', 'FAILED')
     UNION ALL
     SELECT 'has a number of batches', batch_id FROM batch_execution_details GROUP BY batch_id HAVING count(*) > 1
@@ -48,7 +50,9 @@ const DISAGREEMENTS: &str = "
     WHERE tracker.backup_status = 'FAILED' AND NOT EXISTS (
         SELECT 1
         FROM exception_details AS exception
-        WHERE exception.batch_id = tracker.batch_id AND exception.error_code = tracker.error_code
+        JOIN backup_batch AS truth ON truth.batch_id = exception.batch_id
+        WHERE exception.batch_id = tracker.batch_id
+            AND exception.extension_fields ->> 'error_code' = truth.error_code
     )";
 
 impl Tables {

@@ -122,8 +122,10 @@ async fn deletions_beside_whoever_comes_back_to_a_batch_do_not_deadlock() {
             .spawn(async move { while store.prune(at() + Duration::from_hours(1), 3).await.unwrap() > 0 {} });
     }
     tasks.join_all().await;
-    let lone = "SELECT count(*) FROM epricing.backup_work FULL JOIN epricing.batch_db_schedule_event_tracker AS tracker
-                USING (batch_id) WHERE backup_work.phase IS NULL OR tracker.target IS NULL";
+    let lone =
+        "SELECT count(*) FROM epricing.backup_work FULL JOIN epricing.backup_batch AS batch USING (batch_id)
+                FULL JOIN epricing.batch_db_schedule_event_tracker AS tracker USING (batch_id)
+                WHERE backup_work.phase IS NULL OR batch.target IS NULL OR tracker.backup_status IS NULL";
     assert_eq!(database.psql(lone), "0", "a batch is there as a whole, or not at all");
     assert_eq!(deadlocks(store, &database).await, 0);
 }

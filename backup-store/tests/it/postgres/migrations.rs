@@ -49,8 +49,8 @@ async fn without_migrations_a_start_says_what_is_missing() {
     let mut off = config(&database);
     off.migrate = false;
     let error = connect(&off).await.err().unwrap();
-    assert!(matches!(&error, ConnectError::NotMigrated { missing, .. } if missing.len() == 4), "{error:?}");
-    assert!(error.to_string().contains("0001_create_tracking, 0002_create_work"), "{error}");
+    assert!(matches!(&error, ConnectError::NotMigrated { missing, .. } if missing.len() == 1), "{error:?}");
+    assert!(error.to_string().contains("0001_create_tables"), "{error}");
     connect(&config(&database)).await.unwrap();
     let store = connect(&off).await.unwrap();
     back_up(&*store, "u1").await;
@@ -60,7 +60,7 @@ async fn without_migrations_a_start_says_what_is_missing() {
 async fn an_edited_migration_is_noticed() {
     let Some(database) = database("postgres::migrations::an_edited_migration_is_noticed") else { return };
     connect(&config(&database)).await.unwrap();
-    database.psql("UPDATE epricing.backup_schema_version SET checksum = 'other' WHERE version = 2");
+    database.psql("UPDATE epricing.backup_schema_version SET checksum = 'other' WHERE version = 1");
     let error = connect(&config(&database)).await.err().unwrap();
     assert!(matches!(error, ConnectError::EditedMigration { .. }), "{error:?}");
 }
@@ -72,9 +72,9 @@ async fn a_migration_that_stopped_half_way_is_finished() {
         return;
     };
     connect(&config(&database)).await.unwrap();
-    // As if the first process had died inside the second file, holding the lease.
+    // As if the first process had died inside the file, holding the lease.
     database.psql(
-        "DELETE FROM epricing.backup_schema_version WHERE version = 2;
+        "DELETE FROM epricing.backup_schema_version WHERE version = 1;
          DROP TABLE epricing.universe_slot;
          DROP INDEX epricing.backup_work_queue;
          UPDATE epricing.backup_lease SET owner = gen_random_uuid(), until = now() + interval '300 milliseconds'

@@ -16,19 +16,17 @@ use std::{
 
 use async_trait::async_trait;
 use backup_core::{
-    BackupRecord, ErrorCode, Failure, OwnerId, Phase, TrackingStore,
-    store::{Created, Hold, Lease, Saved},
+    ErrorCode, Failure,
     testing::{
         ManualClock,
         conformance::{ReadExceptions, RecordedException, Subject},
-        fixtures,
     },
 };
 use backup_store::{StoreConfig, StoreEvent, connect};
-use chrono::{DateTime, TimeZone, Utc};
 use pg_harness::{Database, Server};
-use serde_json::json;
 use sqlx::{PgPool, Row};
+
+use crate::backups::{at, back_up, fail, hold, own, submitting};
 
 /// A database of the shared server, if this machine has one.
 fn database(test: &str) -> Option<Database> {
@@ -89,57 +87,15 @@ impl Events {
     }
 }
 
-fn hold() -> Hold {
-    Hold { owner: OwnerId::generate(), lease: Duration::from_secs(30) }
-}
-
-fn at() -> DateTime<Utc> {
-    Utc.with_ymd_and_hms(2025, 3, 25, 1, 2, 3).unwrap()
-}
-
-fn submitting(universe: &str) -> BackupRecord {
-    let mut record = fixtures::record_on(universe, at());
-    record.submit(at()).unwrap();
-    record
-}
-
-async fn own(store: &dyn TrackingStore, record: &BackupRecord) -> Lease {
-    match store.create(record, None, hold()).await.unwrap() {
-        Created::New { lease: Some(lease), .. } => lease,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// A backup on the good path: submitted, running, done.
-async fn back_up(store: &dyn TrackingStore, universe: &str) -> BackupRecord {
-    let mut record = submitting(universe);
-    let lease = own(store, &record).await;
-    record.run("task-1".into(), Some(json!({"taskUUID": "task-1"})), at()).unwrap();
-    let saved = store.save(&lease, &record, Phase::Submitting, Duration::ZERO).await.unwrap();
-    assert_eq!(saved, Saved::Yes);
-    let answer = json!({"backupUUID": "backup-1", "state": "Completed"});
-    record.succeed(Some("backup-1".into()), answer, at() + Duration::from_mins(5)).unwrap();
-    let saved = store.save(&lease, &record, Phase::Running, Duration::ZERO).await.unwrap();
-    assert_eq!(saved, Saved::Yes);
-    record
-}
-
-/// A backup that failed.
-async fn fail(store: &dyn TrackingStore, universe: &str) -> BackupRecord {
-    let mut record = submitting(universe);
-    let lease = own(store, &record).await;
-    record.fail(Failure::new(ErrorCode::BackupFailed, "disk full"), at() + Duration::from_mins(1)).unwrap();
-    store.save(&lease, &record, Phase::Submitting, Duration::ZERO).await.unwrap();
-    record
-}
-
 struct Exceptions(PgPool);
 
 #[async_trait]
 impl ReadExceptions for Exceptions {
     async fn exceptions(&self) -> Vec<RecordedException> {
         let rows = sqlx::query(
-            "SELECT batch_id, error_code, error_message, error_advice FROM epricing.exception_details",
+            "SELECT batch_id, extension_fields ->> 'error_code' AS error_code, error_message,
+                extension_fields ->> 'advice' AS error_advice
+             FROM epricing.exception_details",
         )
         .fetch_all(&self.0)
         .await

@@ -51,23 +51,25 @@ async fn a_deletion_reads_what_is_old_and_nothing_else() {
     // Much that is young, with a key and a failure each, and a little that is old.
     database.psql(
         "SET search_path TO epricing;
-         INSERT INTO batch_db_schedule_event_tracker (batch_id, business_date, backup_status, start_time, end_time,
+         INSERT INTO backup_batch (batch_id, business_date, started_at, ended_at, error_code,
             batch_category, batch_mode, target, created_at, deadline_at)
-         SELECT 'b-' || n, day, 'FAILED', day, day + interval '1 hour', 'db1', 'MANUAL', 'db1', day, day
+         SELECT 'b-' || n, day, day, day + interval '1 hour', 'ABORTED', 'db1', 'MANUAL', 'db1', day, day
          FROM generate_series(1, 100000) AS n,
             LATERAL (SELECT CASE WHEN n <= 50 THEN '2025-01-01' ELSE '2025-06-01' END::timestamptz AS day) AS days;
+         INSERT INTO batch_db_schedule_event_tracker (batch_id, business_date, backup_status, backup_job_categorycode)
+         SELECT batch_id, business_date, 'FAILED', 'db1' FROM backup_batch;
          INSERT INTO backup_work (batch_id, business_date, bucket, slot, created_at, phase, phase_since,
             cancel_requested, is_open, is_waiting, due_at, epoch)
          SELECT batch_id, business_date, 0, 'yba/u', created_at, 'DONE', created_at, false, false, false, created_at, 3
-         FROM batch_db_schedule_event_tracker;
-         INSERT INTO batch_execution_details (batch_id, business_date, batch_category, batch_mode, status, start_time)
-         SELECT batch_id, business_date, 'db1', 'MANUAL', 'FAILED', start_time FROM batch_db_schedule_event_tracker;
+         FROM backup_batch;
+         INSERT INTO batch_execution_details (batch_id, business_date, batch_category, batch_mode, batch_status, start_time)
+         SELECT batch_id, business_date, 'db1', 'MANUAL', 'FAILED', started_at FROM backup_batch;
          INSERT INTO backup_attempt (attempt_id, batch_id, attempt_number, attempted_at)
-         SELECT gen_random_uuid(), batch_id, 1, start_time FROM batch_db_schedule_event_tracker;
+         SELECT gen_random_uuid(), batch_id, 1, started_at FROM backup_batch;
          INSERT INTO backup_idempotency (idempotency_key, batch_id)
-         SELECT 'key of ' || batch_id, batch_id FROM batch_db_schedule_event_tracker;
-         INSERT INTO exception_details (exception_id, batch_id, business_date, error_code, error_message, created_at)
-         SELECT gen_random_uuid(), batch_id, business_date, 'ABORTED', 'x', end_time FROM batch_db_schedule_event_tracker;
+         SELECT 'key of ' || batch_id, batch_id FROM backup_batch;
+         INSERT INTO exception_details (exception_id, batch_id, execution_type, business_date, error_message, end_time)
+         SELECT gen_random_uuid(), batch_id, 'BACKUP', business_date, 'x', ended_at FROM backup_batch;
          ANALYZE",
     );
     let plan = database.psql(&format!(
@@ -78,11 +80,17 @@ async fn a_deletion_reads_what_is_old_and_nothing_else() {
          EXECUTE prune('2025-03-01', 1000, '2025-03-01')",
         backup_store::statements::PRUNE
     ));
-    assert!(plan.contains("batch_db_schedule_event_tracker_by_age"), "{plan}");
+    assert!(plan.contains("backup_batch_by_age"), "{plan}");
     assert!(plan.contains("backup_idempotency_by_batch"), "{plan}");
     assert!(!plan.contains("Seq Scan"), "{plan}");
     assert!(!plan.contains("Rows Removed by Filter"), "it looked at young work:\n{plan}");
-    for table in ["batch_db_schedule_event_tracker", "backup_work", "backup_attempt", "backup_idempotency"] {
+    for table in [
+        "backup_batch",
+        "batch_db_schedule_event_tracker",
+        "backup_work",
+        "backup_attempt",
+        "backup_idempotency",
+    ] {
         let left = database.psql(&format!("SELECT count(*) FROM epricing.{table}"));
         assert_eq!(left, "99950", "{table}");
     }

@@ -1,5 +1,6 @@
 //! What people find in the tables, by `psql` and the original's queries, and what a backup costs.
 
+use backup_core::strategy::FULL;
 use backup_store::connect;
 
 use super::{Events, back_up, config, database, fail, own, submitting};
@@ -16,23 +17,23 @@ async fn the_queries_of_the_original_find_the_rows() {
     own(&*store, &open).await;
 
     let tracker = database.psql(
-        "SET search_path TO epricing; SET TimeZone TO 'UTC';
+        "SET search_path TO epricing;
          SELECT batch_id, backup_status, backup_type, start_time, end_time FROM batch_db_schedule_event_tracker
          WHERE business_date = '2025-03-25'",
     );
     let mut lines: Vec<&str> = tracker.lines().collect();
     lines.sort_unstable();
     let mut expected = vec![
-        format!("{}|SUCCESS|full_backup|2025-03-25 01:02:03+00|2025-03-25 01:07:03+00", done.batch),
-        format!("{}|FAILED|full_backup|2025-03-25 01:02:03+00|2025-03-25 01:03:03+00", failed.batch),
-        format!("{}|IN_PROGRESS|full_backup|2025-03-25 01:02:03+00|", open.batch),
+        format!("{}|SUCCESS|{FULL}|2025-03-25 01:02:03|2025-03-25 01:07:03", done.batch),
+        format!("{}|FAILED|{FULL}|2025-03-25 01:02:03|2025-03-25 01:03:03", failed.batch),
+        format!("{}|IN_PROGRESS|{FULL}|2025-03-25 01:02:03|", open.batch),
     ];
     expected.sort();
     assert_eq!(lines, expected);
 
     let details = |batch: &backup_core::BatchId| {
         database.psql(&format!(
-            "SELECT batch_category, batch_mode, status, end_time IS NOT NULL, extension_fields
+            "SELECT batch_category, batch_mode, batch_status, end_time IS NOT NULL, extension_fields
              FROM epricing.batch_execution_details WHERE batch_id = '{batch}' AND business_date = '2025-03-25'"
         ))
     };
@@ -46,12 +47,12 @@ async fn the_queries_of_the_original_find_the_rows() {
     );
     assert_eq!(details(&open.batch), "db1|SCHEDULED|IN_PROGRESS|f|");
 
-    let answer = "SELECT backup_response ->> 'state' FROM epricing.batch_db_schedule_event_tracker
+    let answer = "SELECT backup_response::json ->> 'state' FROM epricing.batch_db_schedule_event_tracker
                   WHERE backup_status = 'SUCCESS'";
     assert_eq!(database.psql(answer), "Completed");
-    let exceptions = "SELECT batch_id, error_code, error_message FROM epricing.exception_details
+    let exceptions = "SELECT batch_id, execution_type, extension_fields ->> 'error_code', error_message FROM epricing.exception_details
                       WHERE business_date = '2025-03-25'";
-    assert_eq!(database.psql(exceptions), format!("{}|BACKUP_FAILED|disk full", failed.batch));
+    assert_eq!(database.psql(exceptions), format!("{}|BACKUP|BACKUP_FAILED|disk full", failed.batch));
 }
 
 #[tokio::test]

@@ -31,11 +31,14 @@ struct Exceptions(SqlitePool);
 #[async_trait]
 impl ReadExceptions for Exceptions {
     async fn exceptions(&self) -> Vec<RecordedException> {
-        let rows =
-            sqlx::query("SELECT batch_id, error_code, error_message, error_advice FROM exception_details")
-                .fetch_all(&self.0)
-                .await
-                .unwrap();
+        let rows = sqlx::query(
+            "SELECT batch_id, extension_fields ->> 'error_code' AS error_code, error_message,
+                extension_fields ->> 'advice' AS error_advice
+             FROM exception_details",
+        )
+        .fetch_all(&self.0)
+        .await
+        .unwrap();
         rows.iter()
             .map(|row| RecordedException {
                 batch: row.get("batch_id"),

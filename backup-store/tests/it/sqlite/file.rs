@@ -99,8 +99,8 @@ async fn the_tables_are_readable_as_they_are() {
     .unwrap();
     assert_eq!(row.get::<String, _>("batch_id"), record.batch.as_str());
     assert_eq!(row.get::<String, _>("backup_status"), "IN_PROGRESS");
-    assert_eq!(row.get::<String, _>("backup_type"), "full_backup");
-    assert_eq!(row.get::<String, _>("start_time"), "2025-03-25T01:02:03.000000Z");
+    assert_eq!(row.get::<String, _>("backup_type"), backup_core::strategy::FULL);
+    assert_eq!(row.get::<String, _>("start_time"), "2025-03-25 01:02:03.000");
     assert_eq!(row.get::<Option<String>, _>("end_time"), None);
 }
 
