@@ -54,6 +54,7 @@ mod prune;
 mod reasons;
 mod reconcile;
 mod record;
+mod refusals;
 mod request;
 mod settings;
 mod state;

@@ -22,6 +22,7 @@ use crate::{
     command::BackupCommand,
     config::ConfigResolver,
     error::Error,
+    failure::Failure,
     held::Held,
     ids::{BatchId, OwnerId},
     lease::LeaseBook,
@@ -29,6 +30,7 @@ use crate::{
     path::Path,
     reconcile,
     record::{BackupRecord, SharedRecord},
+    refusals::RefusalBudget,
     request::BackupRequest,
     settings::Settings,
     state::{Phase, TrackerStatus},
@@ -53,6 +55,7 @@ struct Inner {
     inbox: mpsc::UnboundedSender<Box<Held>>,
     stop: CancellationToken,
     background: Mutex<Option<JoinHandle<()>>>,
+    refusals: RefusalBudget,
 }
 
 /// What is known of a batch while it is followed.
@@ -174,7 +177,8 @@ impl OrchestratorBuilder {
         let (inbox, arrivals) = mpsc::unbounded_channel();
         let background = reconcile::start(Arc::clone(&path), Arc::clone(&live), arrivals, stop.clone());
         let background = Mutex::new(Some(background));
-        Orchestrator { inner: Arc::new(Inner { path, live, inbox, stop, background }) }
+        let refusals = RefusalBudget::default();
+        Orchestrator { inner: Arc::new(Inner { path, live, inbox, stop, background, refusals }) }
     }
 }
 
@@ -444,7 +448,8 @@ impl Orchestrator {
         self.inner.path.leases.len()
     }
 
-    /// Records a request that never becomes a batch; also for edges that refuse what they cannot even read.
+    /// Records a request that never becomes a batch; also for edges that refuse what they cannot even read. A flood of them
+    /// is recorded in part and counted.
     pub async fn refuse(&self, request: &BackupRequest, error: &Error) {
         let now = self.inner.path.clock.now();
         let date = request
@@ -458,7 +463,12 @@ impl Orchestrator {
             failure: error.to_failure(),
             at: now,
         };
-        tracing::warn!(error_code = %refusal.failure.code, message = refusal.failure.message, "refused a request");
+        let Failure { code, message, .. } = &refusal.failure;
+        if !self.inner.refusals.admits_one() {
+            tracing::debug!(error_code = %code, message, "refused a request");
+            return;
+        }
+        tracing::warn!(error_code = %code, message, "refused a request");
         if let Err(error) = self.inner.path.store.refuse(&refusal).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,

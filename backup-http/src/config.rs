@@ -1,6 +1,6 @@
 //! What the service needs to know of `server.*`.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use backup_app::settings::{AuthSettings, ServerSettings};
 use chrono_tz::Tz;
@@ -24,6 +24,17 @@ pub struct ServerConfig {
     pub max_body: usize,
     /// The time in which a request's headers must arrive, and then its body.
     pub read_timeout: Duration,
+    /// The time that a connection may be idle between two requests.
+    pub keep_alive_timeout: Duration,
+    /// The time in which a client must take its answer, or the next 64 KiB of it.
+    pub write_timeout: Duration,
+    /// Connections at once; fewer where the process may not open as many files.
+    pub max_connections: usize,
+    /// The address that the service listens on, where it is known: without authentication, a request may name it as its
+    /// host.
+    pub address: Option<IpAddr>,
+    /// Further hosts that a request may name without authentication; `*` is any.
+    pub allowed_hosts: Vec<String>,
     /// The time for everything that has to end when the service is told to stop.
     pub shutdown_timeout: Duration,
 }
@@ -48,6 +59,11 @@ impl Default for ServerConfig {
             auth: Auth::default(),
             max_body: 64 * 1024,
             read_timeout: Duration::from_secs(10),
+            keep_alive_timeout: Duration::from_secs(75),
+            write_timeout: Duration::from_secs(10),
+            max_connections: 10_000,
+            address: None,
+            allowed_hosts: Vec::new(),
             shutdown_timeout: Duration::from_secs(30),
         }
     }
@@ -65,6 +81,11 @@ impl From<&ServerSettings> for ServerConfig {
             },
             max_body: settings.max_body,
             read_timeout: settings.read_timeout,
+            keep_alive_timeout: settings.keep_alive_timeout,
+            write_timeout: settings.write_timeout,
+            max_connections: settings.max_connections as usize,
+            address: Some(settings.address),
+            allowed_hosts: settings.allowed_hosts.clone(),
             shutdown_timeout: settings.shutdown_timeout,
             ..Self::default()
         }

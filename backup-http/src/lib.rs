@@ -17,8 +17,11 @@
 mod auth;
 mod body;
 mod config;
+mod connections;
 mod error;
 mod handlers;
+mod host;
+mod limits;
 mod meters;
 mod routes;
 mod serve;
@@ -27,6 +30,7 @@ mod telemetry;
 mod wire;
 
 pub use config::{Auth, ServerConfig};
+pub use connections::descriptors::raise_descriptor_limit;
 pub use meters::Meters;
 pub use routes::router;
 pub use serve::serve;

@@ -15,6 +15,12 @@ const CALL_SECONDS: &[f64] =
 
 pub(crate) const IN_FLIGHT: &str = "backup_in_flight";
 pub(crate) const HTTP_REQUESTS: &str = "http_server_requests_seconds";
+const HTTP_REFUSED: &str = "http_server_refused_total";
+
+/// Counts a request that was refused before anybody looked at what it asks for.
+pub(crate) fn count_refused(reason: &'static str) {
+    metrics::counter!(HTTP_REFUSED, "reason" => reason).increment(1);
+}
 
 /// What kind of number a meter is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +69,12 @@ pub(crate) const METERS: &[Meter] = &[
         description: "Batches whose intent was recorded",
     },
     Meter {
+        actuator: "backup.refused.unrecorded",
+        prometheus: "backup_refused_unrecorded_total",
+        kind: Kind::Counter,
+        description: "Refused requests that were too many to be recorded",
+    },
+    Meter {
         actuator: "backup.success.count",
         prometheus: "backup_success_total",
         kind: Kind::Counter,
@@ -73,6 +85,12 @@ pub(crate) const METERS: &[Meter] = &[
         prometheus: "database_retry_total",
         kind: Kind::Counter,
         description: "Transactions that were sent to the database again",
+    },
+    Meter {
+        actuator: "http.server.refused",
+        prometheus: HTTP_REFUSED,
+        kind: Kind::Counter,
+        description: "Requests that were refused for their token, host or origin",
     },
     Meter {
         actuator: "http.server.requests",

@@ -12,6 +12,7 @@ use crate::{
     auth,
     error::ApiError,
     handlers::{backup_process, batches, health, info, method_not_allowed, metrics, not_found},
+    host, limits,
     state::AppState,
     telemetry, wire,
 };
@@ -25,6 +26,9 @@ use crate::{
 /// | whoever has a token | POST | `/batches/{id}/cancel` |
 /// | whoever has a token | GET | `/actuator`, `/actuator/info`, `/actuator/metrics`, `/actuator/metrics/{name}`, `/actuator/prometheus` |
 /// | everybody | GET | `/actuator/health`, `/actuator/health/liveness`, `/actuator/health/readiness` |
+///
+/// Without tokens, "whoever has a token" is whoever calls the service by a name of its own (see `host.rs`); a probe may
+/// call health by any name.
 pub fn router(state: AppState) -> Router {
     let original = Router::new().route("/backupProcess", post(backup_process::run));
     let ours = Router::new()
@@ -42,20 +46,21 @@ pub fn router(state: AppState) -> Router {
         .route("/actuator/health/liveness", get(health::liveness))
         .route("/actuator/health/readiness", get(health::readiness));
 
+    let open = open
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(from_fn(host::require_one_host))
+        .layer(CatchPanicLayer::custom(bug));
     let original = guarded(original, &state).layer(map_response(wire::backup_process::in_shape));
-    original
-        .merge(guarded(ours, &state))
-        .merge(open.method_not_allowed_fallback(method_not_allowed).layer(CatchPanicLayer::custom(bug)))
-        .layer(from_fn(telemetry::observe))
-        .with_state(state)
+    original.merge(guarded(ours, &state)).merge(open).layer(from_fn(telemetry::observe)).with_state(state)
 }
 
 /// Routes for whoever may call.
 fn guarded(routes: Router<AppState>, state: &AppState) -> Router<AppState> {
     routes
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn(auth::refuse_foreign_pages))
+        .layer(from_fn(limits::refuse_long_targets))
         .layer(from_fn_with_state(state.clone(), auth::require_token))
+        .layer(from_fn_with_state(state.clone(), host::refuse_foreign))
         .layer(CatchPanicLayer::custom(bug))
 }
 

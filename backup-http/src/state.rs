@@ -5,7 +5,7 @@ use std::sync::Arc;
 use backup_core::Orchestrator;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{config::ServerConfig, handlers::health::StoreProbe, meters::Meters};
+use crate::{auth::Guesses, config::ServerConfig, handlers::health::StoreProbe, meters::Meters};
 
 /// The orchestrator, and how the service answers. Cheap to clone; every clone is the same service.
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ struct Inner {
     config: ServerConfig,
     meters: Option<Meters>,
     store: StoreProbe,
+    guesses: Guesses,
     stopping: CancellationToken,
     submissions: TaskTracker,
 }
@@ -40,6 +41,7 @@ impl AppState {
             config,
             meters,
             store: StoreProbe::default(),
+            guesses: Guesses::default(),
             stopping: CancellationToken::new(),
             submissions: TaskTracker::new(),
         };
@@ -60,6 +62,11 @@ impl AppState {
 
     pub(crate) fn store(&self) -> &StoreProbe {
         &self.inner.store
+    }
+
+    /// Who presented tokens that are not known.
+    pub(crate) fn guesses(&self) -> &Guesses {
+        &self.inner.guesses
     }
 
     /// Cancelled when the service has been told to stop: it is not ready any more.

@@ -7,7 +7,7 @@ use chrono_tz::Tz;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::yba::positive;
-use crate::reader::{Bytes, Key, Reader, Words};
+use crate::reader::{Bytes, Key, Reader, Words, quoted};
 
 /// Shorter tokens can be guessed.
 const SHORT_TOKEN: usize = 16;
@@ -33,6 +33,16 @@ pub struct ServerSettings {
     pub max_body: usize,
     /// `server.read-timeout` (10 s): until the headers and the body of a request must have arrived.
     pub read_timeout: Duration,
+    /// `server.keep-alive-timeout` (75 s): how long a connection may be idle between two requests. Longer than the
+    /// 60 s of common balancers, so that it is they who close it.
+    pub keep_alive_timeout: Duration,
+    /// `server.write-timeout` (10 s): a client must take its answer, or the next 64 KiB of it, within this time.
+    pub write_timeout: Duration,
+    /// `server.max-connections` (10,000): connections at once; fewer where the process may not open as many files.
+    pub max_connections: u32,
+    /// `server.allowed-hosts`: names and addresses by which the service is called, beside `localhost`, loopback addresses
+    /// and `server.address`. Asked for where there is no authentication; `*` is any.
+    pub allowed_hosts: Vec<String>,
     /// `server.shutdown-timeout` (30 s): for requests under way when the service is told to stop.
     pub shutdown_timeout: Duration,
 }
@@ -69,9 +79,32 @@ impl ServerSettings {
             auth: AuthSettings::read(reader, address),
             max_body: reader.setting("server.max-body", Bytes(64 * 1024)).0,
             read_timeout: positive(reader, "server.read-timeout", Duration::from_secs(10)),
+            keep_alive_timeout: positive(reader, "server.keep-alive-timeout", Duration::from_secs(75)),
+            write_timeout: positive(reader, "server.write-timeout", Duration::from_secs(10)),
+            max_connections: reader.within("server.max-connections", 10_000, 1..=1_000_000),
+            allowed_hosts: allowed_hosts(reader),
             shutdown_timeout: reader.setting(shutdown, Duration::from_secs(30)),
         }
     }
+}
+
+/// Hosts are compared without a port: a forwarded one differs from ours.
+fn allowed_hosts(reader: &mut Reader<'_>) -> Vec<String> {
+    const KEY: &str = "server.allowed-hosts";
+    let hosts = reader.list(KEY);
+    for host in &hosts {
+        if !is_host(host) {
+            let message = format!("{} is no host; write a name or an address alone, or `*`", quoted(host));
+            reader.fault(KEY, message);
+        }
+    }
+    hosts
+}
+
+fn is_host(text: &str) -> bool {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let is_name = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
+    text == "*" || bare.parse::<IpAddr>().is_ok() || is_name(text)
 }
 
 impl AuthSettings {

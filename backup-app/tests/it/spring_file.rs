@@ -145,6 +145,9 @@ fn the_table_of_the_configuration_masks_secrets() {
     server.zone                             Asia/Kolkata                                                                                                  default
     server.max-body                         64KiB                                                                                                         default
     server.read-timeout                     10s                                                                                                           default
+    server.keep-alive-timeout               1m15s                                                                                                         default
+    server.write-timeout                    10s                                                                                                           default
+    server.max-connections                  10000                                                                                                         default
     server.shutdown-timeout                 30s                                                                                                           default
     logging.format                          text                                                                                                          default
     logging.level.root                      info                                                                                                          application.yml:31

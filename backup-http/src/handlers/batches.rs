@@ -6,7 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header::LOCATION},
     response::{IntoResponse, Response},
 };
-use backup_core::{BatchId, ErrorCode};
+use backup_core::{BatchId, Error, ErrorCode, MAX_TEXT};
 
 use super::at_its_end;
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
         backup_process::BackupProcessBody,
         batches::{BatchPage, read_filter},
         prefer::{PREFERENCE_APPLIED, Preferences},
+        shown,
     },
 };
 
@@ -68,9 +69,13 @@ pub(crate) async fn cancel(
     Ok((status, [(LOCATION, base.batch(&batch))], body).into_response())
 }
 
+/// An id that no batch can have is not looked for.
 fn batch_id(path: Result<Path<String>, PathRejection>) -> Result<BatchId, ApiError> {
     match path {
-        Ok(Path(batch)) => Ok(batch.into()),
+        Ok(Path(batch)) if batch.chars().count() <= MAX_TEXT && !batch.chars().any(char::is_control) => {
+            Ok(batch.into())
+        }
+        Ok(Path(batch)) => Err(Error::UnknownBatch(shown(&batch).into()).into()),
         Err(rejection) => Err(ApiError::refused(rejection.status(), rejection.body_text())),
     }
 }

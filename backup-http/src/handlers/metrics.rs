@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{Path, Query, State, rejection::PathRejection, rejection::QueryRejection},
     http::header::CONTENT_TYPE,
     response::IntoResponse,
 };
@@ -27,9 +27,11 @@ pub(crate) async fn names(State(state): State<AppState>) -> Json<MetricNames> {
 /// `GET /actuator/metrics/{name}?tag=key:value`: one of them.
 pub(crate) async fn show(
     State(state): State<AppState>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     query: Result<Query<Vec<(String, String)>>, QueryRejection>,
 ) -> Result<Json<MetricView>, ApiError> {
+    let Path(name) =
+        name.map_err(|rejection| ApiError::refused(rejection.status(), rejection.body_text()))?;
     let Query(pairs) =
         query.map_err(|rejection| ApiError::refused(rejection.status(), rejection.body_text()))?;
     let tags = read_tags(&pairs)?;

@@ -2,10 +2,10 @@
 
 use axum::http::StatusCode;
 use backup_core::{
-    BatchId, BatchStatus, TrackerStatus, parse_business_date,
+    BatchId, BatchStatus, MAX_TEXT, TrackerStatus, parse_business_date,
     store::{BackupFilter, BackupPage, PageKey},
 };
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, Datelike, NaiveDate};
 use chrono_tz::Tz;
 use serde::Serialize;
 
@@ -23,7 +23,7 @@ pub(crate) struct BatchPage {
 impl BatchPage {
     /// A page of what `filter` asked for.
     pub(crate) fn new(page: &BackupPage, filter: &BackupFilter, base: &Base, zone: Tz) -> Self {
-        let batches = page.records.iter().map(|record| BackupProcessBody::of_record(record, zone)).collect();
+        let batches = page.records.iter().map(|record| BackupProcessBody::summary(record, zone)).collect();
         let next = page.next.as_ref().map(|after| base.path(&link(filter, after)));
         Self { batches, next }
     }
@@ -37,7 +37,9 @@ pub(crate) fn read_filter(pairs: &[(String, String)]) -> Result<BackupFilter, Ap
     for (name, value) in pairs.iter().filter(|(_, value)| !value.trim().is_empty()) {
         let value = value.trim();
         let read = match name.as_str() {
-            "category" => read_into(&mut filter.category, Some(value.to_owned()), ""),
+            "category" => {
+                read_into(&mut filter.category, read_text(value), "it is too long, or not printable")
+            }
             "status" => read_into(
                 &mut filter.status,
                 read_status(value),
@@ -73,6 +75,12 @@ fn read_into<T>(place: &mut Option<T>, value: Option<T>, forms: &str) -> Result<
     if place.is_some() { Ok(()) } else { Err(format!("cannot be read; {forms}")) }
 }
 
+/// A text that can be one of ours.
+fn read_text(text: &str) -> Option<String> {
+    let fits = text.chars().count() <= MAX_TEXT && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned())
+}
+
 /// A word of the tracker or of the batch, in any case.
 fn read_status(text: &str) -> Option<TrackerStatus> {
     let word = text.to_ascii_uppercase();
@@ -95,6 +103,9 @@ fn cursor(key: &PageKey) -> String {
 fn read_cursor(text: &str) -> Option<PageKey> {
     let (micros, batch) = text.split_once('.')?;
     let created_at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+    // No batch was made before this product, and no database tells a later time.
+    let is_plausible = (1970..=9999).contains(&created_at.year());
+    let batch = read_text(batch).filter(|batch| is_plausible && !batch.is_empty())?;
     Some(PageKey { created_at, batch: BatchId::from(batch) })
 }
 
@@ -168,6 +179,29 @@ mod tests {
         take it from a page's `next`
         to: is given more than once
         "#);
+    }
+
+    #[test]
+    fn a_place_that_no_page_gave_is_refused() {
+        for after in [
+            "x",
+            "1742877930123456",
+            "1742877930123456.",
+            ".b",
+            "-1.b",
+            "-62135596800000001.b",
+            "-9223372036854775808.b",
+            "9223372036854775807.b",
+            "253402300800000000.b",
+            "99999999999999999999.b",
+            "1742877930123456.a\0b",
+            "1742877930123456.\n",
+            "1742877930123456 .b",
+        ] {
+            assert!(read_filter(&pairs(&[("after", after)])).is_err(), "{after:?}");
+        }
+        assert!(read_filter(&pairs(&[("category", "a\0b")])).is_err());
+        assert!(read_filter(&pairs(&[("category", &"x".repeat(MAX_TEXT + 1))])).is_err());
     }
 
     proptest! {

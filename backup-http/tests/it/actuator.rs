@@ -6,7 +6,7 @@ use backup_core::testing::ScriptedStrategy;
 use backup_http::{AppState, router};
 use serde_json::{Value, json};
 
-use crate::support::{ask, redacted, scripted, until};
+use crate::support::{ask, redacted, request, scripted, until};
 
 #[tokio::test]
 async fn health_tells_every_component() {
@@ -168,7 +168,7 @@ async fn a_metric_that_is_not_there_is_a_problem() {
 async fn a_service_without_meters_still_answers() {
     let app = scripted(&ScriptedStrategy::new()).start();
     let state = AppState::new(app.orchestrator.clone(), backup_http::ServerConfig::default());
-    let request = axum::http::Request::get("/actuator/prometheus").body(axum::body::Body::empty()).unwrap();
+    let request = request(axum::http::Method::GET, "/actuator/prometheus", axum::body::Body::empty());
     let response = tower::ServiceExt::oneshot(router(state), request).await.unwrap();
     assert_eq!(response.status(), 200);
 }

@@ -5,7 +5,7 @@ use backup_core::testing::ScriptedStrategy;
 use backup_http::Auth;
 use rstest::rstest;
 
-use crate::support::{Reply, TestApp, ask, request, scripted};
+use crate::support::{Reply, TestApp, ask, logs, request, scripted, talk, until};
 
 const TOKEN: &str = "a-token-of-the-scheduler";
 
@@ -75,12 +75,22 @@ async fn only_a_known_token_opens(#[case] authorization: Option<&str>, #[case] s
 }
 
 #[tokio::test]
-async fn a_web_page_from_elsewhere_cannot_start_a_backup() {
-    let app = scripted(&ScriptedStrategy::new()).start();
-    let foreign = [("origin", "https://evil.example"), ("host", "localhost:8989")];
-    let reply = app.process_with(&ask("db1"), &foreign).await;
-    assert_eq!(reply.gist(), "403 FAILED INVALID_REQUEST");
-    assert!(app.store.records().is_empty());
-    let own = [("origin", "http://localhost:8989"), ("host", "localhost:8989")];
-    assert_eq!(app.process_with(&ask("db1"), &own).await.status, 200);
+async fn whoever_guesses_is_slowed_and_said_and_a_known_token_is_not_slowed() {
+    let app = guarded();
+    let service = app.listen().await;
+    let guess = "GET /batches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer guess-7f3a\r\n\r\n";
+    // Over one connection: the first ones are answered at once, then one waits and the connection ends with it.
+    let answers = talk(service.address, guess.repeat(100).as_bytes()).await;
+    assert_eq!(answers.matches("HTTP/1.1 401").count(), 4, "{answers}");
+    assert_eq!(answers.matches("connection: close").count(), 1, "{answers}");
+    let known = call(&app, Method::GET, "/batches", Some("Bearer a-token-of-the-scheduler")).await;
+    assert_eq!(known.status, 200);
+    let said = |logs: &String| logs.contains("tokens that are not known were presented caller=127.0.0.1");
+    until(async || logs(), said).await;
+    assert!(!logs().contains("guess-7f3a"));
+    let refused = r#"http_server_refused_total{reason="token"}"#;
+    let metrics =
+        call(&app, Method::GET, "/actuator/prometheus", Some("Bearer a-token-of-the-scheduler")).await;
+    assert!(metrics.text.contains(refused), "{metrics:?}");
+    assert!(app.exceptions().is_empty(), "nothing is recorded of it");
 }

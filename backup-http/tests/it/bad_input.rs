@@ -138,6 +138,35 @@ async fn a_content_type_that_is_clearly_something_else_is_refused() {
 }
 
 #[tokio::test]
+async fn a_body_in_another_encoding_is_read_or_named() {
+    let app = scripted(&ScriptedStrategy::new()).start();
+    let text = ask("db1").to_string();
+    let marked = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+    assert_eq!(app.post("/backupProcess", marked).await.gist(), "200 COMPLETED -");
+    let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let reply = app.post("/backupProcess", wide).await;
+    assert_eq!(reply.gist(), "400 FAILED INVALID_REQUEST");
+    assert!(reply.extension("error_message").contains("UTF-16"), "{reply:?}");
+    for header in [("content-encoding", "gzip"), ("content-type", "application/json; charset=utf-16")] {
+        let mut request = request(Method::POST, "/backupProcess", Body::from(text.clone()));
+        request.headers_mut().insert(header.0, header.1.parse().unwrap());
+        assert_eq!(app.send(request).await.gist(), "415 FAILED INVALID_REQUEST", "{header:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_refused_requests_is_recorded_in_part() {
+    let app = scripted(&ScriptedStrategy::new()).start();
+    for nth in 0..300 {
+        assert_eq!(app.process(&ask(&format!("typo-{nth}"))).await.status, 404);
+    }
+    let recorded = app.exceptions().len();
+    assert!((100..200).contains(&recorded), "{recorded}");
+    let metrics = app.get("/actuator/metrics/backup.refused.unrecorded").await;
+    assert!(metrics.json()["measurements"][0]["value"].as_f64().unwrap() > 0.0, "{metrics:?}");
+}
+
+#[tokio::test]
 async fn an_unknown_category_is_told_the_known_ones() {
     let yba = ScriptedStrategy::new();
     let app = scripted(&yba).start();

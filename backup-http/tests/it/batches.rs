@@ -87,6 +87,49 @@ async fn batches_are_listed_newest_first_and_page_by_page() {
 }
 
 #[tokio::test]
+async fn a_list_carries_no_answers_of_yba() {
+    let app = three_batches().await;
+    let page = app.get("/batches").await.json();
+    let batches = page["batches"].as_array().unwrap();
+    assert!(batches.iter().all(|batch| batch["extensionFields"]["task_uuid"].is_string()), "{page}");
+    assert!(batches.iter().all(|batch| batch["extensionFields"]["backup_response"].is_null()), "{page}");
+    let id = batches[0]["id"]["batchExecutionId"].as_str().unwrap();
+    assert!(!app.get(&format!("/batches/{id}")).await.extension("backup_response").is_empty());
+}
+
+#[tokio::test]
+async fn a_place_that_no_page_gave_is_the_caller_s_fault() {
+    let app = three_batches().await;
+    for after in
+        ["-9223372036854775808.b", "9223372036854775807.b", "-1.b", "1742877930123456.a%00b", "%F0%9F"]
+    {
+        let reply = app.get(&format!("/batches?after={after}")).await;
+        assert_eq!(
+            (reply.status, reply.json()["error_code"].as_str()),
+            (400, Some("INVALID_REQUEST")),
+            "{after}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_no_batch_can_have_is_not_looked_for() {
+    let app = scripted(&ScriptedStrategy::new()).start();
+    app.store.fail_when(|operation, _| operation == "find");
+    for id in ["a%00b", "a%0Ab", "%1B%5B2J", &"x".repeat(129), "%C2%9B"] {
+        let reply = app.get(&format!("/batches/{id}")).await;
+        assert_eq!(reply.status, 404, "{id}: {reply:?}");
+        assert!(reply.text.chars().all(|c| !c.is_control()) && !reply.text.contains("u001b"), "{reply:?}");
+        assert_eq!(app.post(&format!("/batches/{id}/cancel"), "").await.status, 404, "{id}");
+    }
+    assert_eq!(app.get("/batches/%FF").await.status, 400);
+    assert_eq!(
+        app.get("/actuator/metrics/%FF").await.header("content-type"),
+        Some("application/problem+json")
+    );
+}
+
+#[tokio::test]
 async fn filters_narrow_the_list() {
     let app = three_batches().await;
     for (query, expected) in [
@@ -175,8 +218,10 @@ async fn a_service_that_is_nested_elsewhere_knows_its_place() {
     yba.hang_next_backup(&yba.universe());
     let app = simulated(&yba).start();
     let outer = axum::Router::new().nest("/ops/backup", backup_http::router(app.state.clone()));
-    let send =
-        async |request: Request<Body>| tower::ServiceExt::oneshot(outer.clone(), request).await.unwrap();
+    let send = async |mut request: Request<Body>| {
+        request.headers_mut().insert("host", "localhost".parse().unwrap());
+        tower::ServiceExt::oneshot(outer.clone(), request).await.unwrap()
+    };
     let post = Request::post("/ops/backup/backupProcess").header("prefer", "respond-async");
     let accepted = send(post.body(Body::from(ask("db1").to_string())).unwrap()).await;
     let location = accepted.headers()["location"].to_str().unwrap().to_owned();

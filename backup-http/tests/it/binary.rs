@@ -18,7 +18,7 @@ use yba_client::simulator::{Endpoint, Simulator};
 use crate::support::{PATIENCE, Reply, ask, http_client, read, until};
 
 /// A run of the binary, in an environment of its own and nothing of ours.
-fn command(folder: &Path) -> Command {
+pub(crate) fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_backup-http"));
     command.env_clear().current_dir(folder).kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -26,14 +26,14 @@ fn command(folder: &Path) -> Command {
 }
 
 /// Runs it to its end, which must come by itself.
-async fn run(command: &mut Command) -> (ExitStatus, String, String) {
+pub(crate) async fn run(command: &mut Command) -> (ExitStatus, String, String) {
     let output = tokio::time::timeout(PATIENCE, command.output()).await.expect("it ends").expect("it runs");
     let text = |bytes| String::from_utf8(bytes).expect("text");
     (output.status, text(output.stdout), text(output.stderr))
 }
 
 /// The configuration of a service in a hurry on this YBA, with its database in the same folder.
-fn configure(folder: &Path, yba: &Simulator) -> String {
+pub(crate) fn configure(folder: &Path, yba: &Simulator) -> String {
     let config = format!(
         "server:
   port: 0
@@ -60,23 +60,23 @@ yba:
     path.display().to_string()
 }
 
-const OUR_TOKEN: &str = "our-token-5d41402abc4b2a76b971";
+pub(crate) const OUR_TOKEN: &str = "our-token-5d41402abc4b2a76b971";
 const YBA_TOKEN: &str = "yba-token-aaf4c61ddcc5e8a2dabe";
 
-async fn known_yba() -> Simulator {
+pub(crate) async fn known_yba() -> Simulator {
     Simulator::builder().token(YBA_TOKEN).task_duration(Duration::from_millis(20)).start().await
 }
 
 /// A running service, and every line that it has printed so far.
-struct Service {
+pub(crate) struct Service {
     child: Child,
-    printed: Printed,
-    url: String,
+    pub(crate) printed: Printed,
+    pub(crate) url: String,
 }
 
 /// Lines are read as they come: a service whose output nobody reads stands still when the pipe is full.
 #[derive(Clone, Default)]
-struct Printed(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Printed(Arc<Mutex<Vec<String>>>);
 
 impl Printed {
     fn read(&self, stdout: ChildStdout) {
@@ -93,7 +93,7 @@ impl Printed {
         self.0.lock().expect("no panic").clone()
     }
 
-    async fn line_with(&self, text: &str) -> String {
+    pub(crate) async fn line_with(&self, text: &str) -> String {
         let line = until(
             async || self.all().into_iter().find(|line| line.contains(text)).ok_or_else(|| self.all()),
             Result::is_ok,
@@ -103,7 +103,7 @@ impl Printed {
 }
 
 impl Service {
-    async fn start(command: &mut Command) -> Self {
+    pub(crate) async fn start(command: &mut Command) -> Self {
         let mut child = command.spawn().expect("it runs");
         let printed = Printed::default();
         printed.read(child.stdout.take().expect("piped"));
@@ -112,23 +112,24 @@ impl Service {
         Self { child, printed, url }
     }
 
-    async fn process(&self, prefer: &str) -> Reply {
+    pub(crate) async fn process(&self, prefer: &str) -> Reply {
         let call = http_client().post(format!("{}/backupProcess", self.url)).body(ask("NIGHTLY").to_string());
         read(call.bearer_auth(OUR_TOKEN).header("prefer", prefer).send().await.expect("an answer")).await
     }
 
-    async fn show(&self, batch: &str) -> Reply {
+    pub(crate) async fn show(&self, batch: &str) -> Reply {
         let call = http_client().get(format!("{}/batches/{batch}", self.url)).bearer_auth(OUR_TOKEN);
         read(call.send().await.expect("an answer")).await
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
+        // A signal has arrived when `kill` has ended.
         let id = self.child.id().expect("it runs").to_string();
         let sent = std::process::Command::new("kill").args(["-s", name, &id]).status().expect("kill");
         assert!(sent.success());
     }
 
-    async fn end(self) -> (ExitStatus, String, Vec<String>) {
+    pub(crate) async fn end(self) -> (ExitStatus, String, Vec<String>) {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait_with_output());
         let output = ended.await.expect("it ends").expect("a status");
         (output.status, String::from_utf8(output.stderr).expect("text"), self.printed.all())
@@ -177,6 +178,29 @@ async fn a_port_that_is_taken_is_named_and_the_database_is_left_alone() {
     assert_eq!(errors.lines().count(), 1, "{errors}");
     assert!(errors.contains(&format!("cannot listen on 127.0.0.1 port {port}")), "{errors}");
     assert!(!folder.path().join("backups.db").exists());
+}
+
+#[tokio::test]
+async fn a_setting_as_an_argument_counts_before_the_environment_and_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let yba = known_yba().await;
+    let config = configure(folder.path(), &yba);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let mut command = command(folder.path());
+    command.env("SERVER_PORT", "0").args(["--config", config.as_str(), &format!("--server.port={port}")]);
+    let (status, _, errors) = run(&mut command).await;
+    assert_eq!(status.code(), Some(1));
+    assert!(errors.contains(&format!("cannot listen on 127.0.0.1 port {port}")), "{errors}");
+}
+
+#[tokio::test]
+async fn a_setting_as_an_argument_is_checked_like_any_other() {
+    let folder = tempfile::tempdir().unwrap();
+    for (argument, told) in [("--server.prot=1", "server.port"), ("--server.port", "--server.port=VALUE")] {
+        let (status, _, errors) = run(command(folder.path()).arg(argument)).await;
+        assert!(!status.success() && errors.contains(told), "{argument}: {errors}");
+    }
 }
 
 #[tokio::test]
@@ -259,7 +283,7 @@ async fn a_second_signal_ends_it_at_once() {
     let address = service.url.trim_start_matches("http://").to_owned();
     let mut stuck = tokio::net::TcpStream::connect(address).await.unwrap();
     let head = format!(
-        "POST /backupProcess HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OUR_TOKEN}\r\nContent-Length: 9\r\n\r\n"
+        "POST /backupProcess HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {OUR_TOKEN}\r\nContent-Length: 9\r\n\r\n"
     );
     tokio::io::AsyncWriteExt::write_all(&mut stuck, head.as_bytes()).await.unwrap();
     service.printed.line_with("\"received\"").await;

@@ -50,7 +50,7 @@ async fn a_connection_that_never_ends_does_not_hold_the_end_up() {
     let service = app.listen().await;
     let mut stuck = TcpStream::connect(service.address).await.unwrap();
     let head =
-        b"POST /backupProcess HTTP/1.1\r\nHost: x\r\nX-Request-ID: never-ends\r\nContent-Length: 100\r\n\r\n";
+        b"POST /backupProcess HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: never-ends\r\nContent-Length: 100\r\n\r\n";
     tokio::io::AsyncWriteExt::write_all(&mut stuck, head).await.unwrap();
     until(async || logs(), |logs| logs.contains("never-ends")).await;
     service.stop.cancel();

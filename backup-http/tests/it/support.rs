@@ -3,6 +3,7 @@
 use std::{
     fmt::Debug,
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
@@ -10,7 +11,10 @@ use std::{
 use axum::{
     Router,
     body::{Body, to_bytes},
-    http::{HeaderMap, HeaderValue, Method, Request, header::CONTENT_TYPE},
+    http::{
+        HeaderMap, HeaderValue, Method, Request,
+        header::{CONTENT_TYPE, HOST},
+    },
 };
 use backup_core::{
     BackupStrategy, BackupTarget, ConfigResolver, FixedTargets, IncompleteTarget, Orchestrator,
@@ -20,7 +24,11 @@ use backup_core::{
 };
 use backup_http::{AppState, Meters, ServerConfig, router, serve};
 use serde_json::{Value, json};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use yba_client::simulator::Simulator;
@@ -208,6 +216,9 @@ impl TestApp {
     /// `POST /backupProcess` with headers.
     pub(crate) async fn process_with(&self, body: &Value, headers: &[(&'static str, &str)]) -> Reply {
         let mut request = request(Method::POST, "/backupProcess", Body::from(body.to_string()));
+        if headers.iter().any(|(name, _)| *name == "host") {
+            request.headers_mut().remove(HOST);
+        }
         for (name, value) in headers {
             request.headers_mut().append(*name, value.parse().expect("a header"));
         }
@@ -234,15 +245,15 @@ impl TestApp {
 
 /// A service behind a port.
 pub(crate) struct Listening {
-    pub(crate) address: std::net::SocketAddr,
+    pub(crate) address: SocketAddr,
     pub(crate) url: String,
     pub(crate) stop: CancellationToken,
     pub(crate) server: JoinHandle<()>,
 }
 
 pub(crate) fn request(method: Method, path: &str, body: Body) -> Request<Body> {
-    let builder = Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
-    builder.body(body).expect("a request")
+    let builder = Request::builder().method(method).uri(path).header(HOST, "localhost");
+    builder.header(CONTENT_TYPE, "application/json").body(body).expect("a request")
 }
 
 /// A client for real connections.
@@ -250,6 +261,22 @@ pub(crate) fn http_client() -> reqwest::Client {
     // The first one wins; nothing here speaks TLS.
     let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client")
+}
+
+/// Sends these bytes over a new connection and gives back everything until the service closes it.
+pub(crate) async fn talk(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("a connection");
+    stream.write_all(bytes).await.expect("a service that reads");
+    rest_of(&mut stream).await
+}
+
+/// Everything that still comes over a connection.
+pub(crate) async fn rest_of(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let closed = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
+    // A connection that is reset ends as well; what came before counts.
+    let _ = closed.expect("the service closes the connection");
+    String::from_utf8(answer).expect("text")
 }
 
 pub(crate) async fn read(response: reqwest::Response) -> Reply {

@@ -81,6 +81,13 @@ impl BackupProcessBody {
         }
     }
 
+    /// What is known of a batch, without YBA's answer: that of a list would be as large as all of them.
+    pub(crate) fn summary(record: &BackupRecord, zone: Tz) -> Self {
+        let mut body = Self::of_record(record, zone);
+        body.extension_fields.backup_response = None;
+        body
+    }
+
     /// What was asked for, and why it was refused: there is no batch.
     pub(crate) fn refused(asked: &BackupRequest, error: &ApiError) -> Self {
         let shown = |text: &Option<String>| text.as_deref().map(shown).filter(|text| !text.is_empty());

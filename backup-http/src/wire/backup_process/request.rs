@@ -18,6 +18,7 @@ const CATEGORY: &str = "batchCategoryCode";
 const DATE: &str = "batchTransactionDate";
 const BATCH: &str = "batchExecutionId";
 const BODY: &str = "body";
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A request as far as it could be read, and what could not.
 #[derive(Clone, Debug)]
@@ -73,7 +74,15 @@ impl Asked {
     }
 }
 
+/// UTF-8, with or without a byte order mark.
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    if is_wide(bytes) {
+        return Err("is UTF-16 or UTF-32; send UTF-8".to_owned());
+    }
+    if let Err(error) = std::str::from_utf8(bytes) {
+        return Err(format!("is not UTF-8: byte {} cannot be read", error.valid_up_to() + 1));
+    }
     if bytes.trim_ascii().is_empty() {
         return Err(format!("is empty; send a JSON object with {CATEGORY} and {DATE}"));
     }
@@ -82,6 +91,12 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
         Ok(other) => Err(format!("must be a JSON object, not {}", kind(&other))),
         Err(error) => Err(format!("is no valid JSON: {error}")),
     }
+}
+
+/// UTF-16 and UTF-32 begin with a mark of their own, or have a zero among the first bytes of any JSON text.
+fn is_wide(bytes: &[u8]) -> bool {
+    let is_marked = bytes.starts_with(&[0xfe, 0xff]) || bytes.starts_with(&[0xff, 0xfe]);
+    is_marked || bytes.iter().take(4).any(|byte| *byte == 0)
 }
 
 /// Fields that nobody asked for are ignored, as the original did.
@@ -176,6 +191,25 @@ mod tests {
     fn asked(bytes: Vec<u8>) -> Asked {
         let headers = HeaderMap::new();
         Asked::read(Ok(bytes.into()), &headers, &RequestId::generate())
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_passed_over_and_other_encodings_are_named() {
+        let text = r#"{"batchCategoryCode": "db1", "batchTransactionDate": "20250325"}"#;
+        let marked = [BYTE_ORDER_MARK, text.as_bytes()].concat();
+        assert_eq!(asked(marked).request.category.as_deref(), Some("db1"));
+        let wide = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+        let latin =
+            text.replace("db1", "d\u{e9}p\u{f4}t").chars().map(|c| u8::try_from(c).unwrap()).collect();
+        for (bytes, fault) in [
+            (wide(u16::to_le_bytes), "is UTF-16 or UTF-32; send UTF-8"),
+            (wide(u16::to_be_bytes), "is UTF-16 or UTF-32; send UTF-8"),
+            ([vec![0xff, 0xfe], wide(u16::to_le_bytes)].concat(), "is UTF-16 or UTF-32; send UTF-8"),
+            (latin, "is not UTF-8: byte 25 cannot be read"),
+        ] {
+            let (status, faults) = asked(bytes).unreadable.unwrap();
+            assert_eq!((status, faults[0].message.as_str()), (StatusCode::BAD_REQUEST, fault));
+        }
     }
 
     proptest! {

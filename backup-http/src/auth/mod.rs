@@ -1,10 +1,14 @@
-//! Who may call: a bearer token where tokens are set, and never somebody else's web page.
+//! Who may call: a bearer token where tokens are set.
+
+mod guesses;
+
+use std::net::IpAddr;
 
 use axum::{
     extract::{Request, State},
     http::{
-        HeaderMap, HeaderValue, Method, StatusCode,
-        header::{AUTHORIZATION, HOST, ORIGIN, WWW_AUTHENTICATE},
+        HeaderMap, HeaderValue, StatusCode,
+        header::{AUTHORIZATION, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -12,33 +16,44 @@ use axum::{
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
-use crate::{config::Auth, error::ApiError, state::AppState};
+pub(crate) use self::guesses::Guesses;
+use self::guesses::Verdict;
+use crate::{config::Auth, connections::Ends, error::ApiError, meters::count_refused, state::AppState};
 
 /// Lets a request pass that presents one of the tokens, where tokens are set.
 pub(crate) async fn require_token(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let Auth::Tokens(tokens) = &state.config().auth else { return next.run(request).await };
     match bearer(request.headers()) {
         Some(presented) if is_one_of(presented, tokens) => next.run(request).await,
-        Some(_) => refused("the token is not known", "Bearer realm=\"backup-http\", error=\"invalid_token\""),
-        None => refused("a bearer token is needed", "Bearer realm=\"backup-http\""),
+        Some(_) => {
+            count_refused("token");
+            let peer = request.extensions().get::<Ends>().map(|ends| ends.peer.ip());
+            refuse_guess(state.guesses(), peer).await
+        }
+        None => {
+            count_refused("no_token");
+            refused("a bearer token is needed", "Bearer realm=\"backup-http\"")
+        }
     }
 }
 
-/// Refuses what a browser sends on behalf of a page from elsewhere: whoever opens that page would start a backup with it,
-/// and a service on the loopback address has no other protection.
-pub(crate) async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
-    if request.method() == Method::POST && !is_same_origin(request.headers()) {
-        let message = "requests on behalf of a web page are only taken from this service's own origin";
-        return ApiError::refused(StatusCode::FORBIDDEN, message).into_response();
+/// The answer to a wrong token, after a wait that grows with their number.
+async fn refuse_guess(guesses: &Guesses, peer: Option<IpAddr>) -> Response {
+    let keeps_connection = match guesses.slow_down(peer).await {
+        Verdict::Refused { keeps_connection } => keeps_connection,
+        Verdict::TurnedAway => {
+            let message = "too many wrong tokens were presented from this address";
+            let headers = [(RETRY_AFTER, "5"), (CONNECTION, "close")];
+            let status = StatusCode::TOO_MANY_REQUESTS;
+            return (headers, ApiError { status, ..ApiError::unauthenticated(message) }).into_response();
+        }
+    };
+    let mut response =
+        refused("the token is not known", "Bearer realm=\"backup-http\", error=\"invalid_token\"");
+    if !keeps_connection {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    next.run(request).await
-}
-
-fn is_same_origin(headers: &HeaderMap) -> bool {
-    let Some(origin) = headers.get(ORIGIN) else { return true };
-    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, rest)| rest);
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    authority.zip(host).is_some_and(|(authority, host)| authority.eq_ignore_ascii_case(host))
+    response
 }
 
 fn refused(message: &str, challenge: &'static str) -> Response {
@@ -78,19 +93,5 @@ mod tests {
         let tokens = ["first-token", "second-token"].map(SecretString::from);
         assert!(is_one_of("first-token", &tokens) && is_one_of("second-token", &tokens));
         assert!(!is_one_of("first", &tokens) && !is_one_of("", &tokens) && !is_one_of("first-token", &[]));
-    }
-
-    #[rstest]
-    #[case::no_browser(None, true)]
-    #[case::our_own_page(Some("http://localhost:8989"), true)]
-    #[case::another_page(Some("https://evil.example"), false)]
-    #[case::another_port(Some("http://localhost:80"), false)]
-    #[case::an_opaque_page(Some("null"), false)]
-    fn a_page_from_elsewhere_is_refused(#[case] origin: Option<&'static str>, #[case] passes: bool) {
-        let mut headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static("localhost:8989"))]);
-        if let Some(origin) = origin {
-            headers.insert(ORIGIN, HeaderValue::from_static(origin));
-        }
-        assert_eq!(is_same_origin(&headers), passes);
     }
 }
