@@ -5,7 +5,12 @@
 
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body, extract::Request};
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, header::CONNECTION},
+};
 use hyper::{
     body::{Body as _, Incoming},
     server::conn::http1,
@@ -21,7 +26,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Ends,
+    Ends, Hurry,
     answer::AnswerBody,
     descriptors,
     registry::{Connection, Limits, Opened, Registry},
@@ -31,7 +36,7 @@ use crate::{config::ServerConfig, routes::router, state::AppState};
 
 const MAX_HEADERS: usize = 64;
 const MAX_HEADER_BYTES: usize = 16 * 1024;
-/// How often a connection is closed for another one while there is no room.
+/// How often a connection has to make room while there is none.
 const MAKE_ROOM_EVERY: Duration = Duration::from_millis(5);
 
 /// How connections are served, and those that are open.
@@ -84,23 +89,23 @@ impl Connections {
         std::mem::take(&mut self.graceful).shutdown().await;
     }
 
-    /// The next connection for which there is room.
+    /// The next connection, when there is room for it.
     async fn next(&self, listener: &TcpListener) -> (Option<OwnedSemaphorePermit>, TcpStream, SocketAddr) {
-        let permit = self.place().await;
         loop {
             match listener.accept().await {
-                Ok((stream, peer)) => return (permit, stream, peer),
+                // Only now: as long as nobody comes, nobody has to make room.
+                Ok((stream, peer)) => return (self.place().await, stream, peer),
                 Err(error) if is_of_the_client(&error) => {}
                 Err(error) => {
                     tracing::error!(%error, "no connection can be accepted; trying again");
-                    self.registry.close_one_for_another();
+                    self.registry.make_room();
                     sleep(Duration::from_secs(1)).await;
                 }
             }
         }
     }
 
-    /// A place for one more connection. While there is none, connections that only wait are closed, one by one.
+    /// A place for one more connection. While there is none, those that wait make room, one by one.
     async fn place(&self) -> Option<OwnedSemaphorePermit> {
         loop {
             let permit = Arc::clone(&self.room).acquire_owned();
@@ -108,7 +113,7 @@ impl Connections {
             if let Ok(permit) = timeout(MAKE_ROOM_EVERY, permit).await {
                 return permit.ok();
             }
-            self.registry.close_one_for_another();
+            self.registry.make_room();
         }
     }
 
@@ -159,8 +164,15 @@ fn service(
     service_fn(move |mut request: Request<Incoming>| {
         connection.answering(!request.body().is_end_stream());
         request.extensions_mut().insert(ends);
+        request.extensions_mut().insert(Hurry(connection.hurry().clone()));
         let (answer, connection) = (router.call(request.map(Body::new)), Arc::clone(&connection));
-        async move { answer.await.map(|answer| answer.map(|body| AnswerBody::new(body, connection))) }
+        async move {
+            let mut answer = answer.await?;
+            if connection.hurry().is_cancelled() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(answer.map(|body| AnswerBody::new(body, connection)))
+        }
     })
 }
 

@@ -10,7 +10,10 @@ pub(crate) mod descriptors;
 mod registry;
 mod stream;
 
-use std::net::SocketAddr;
+use std::{convert::Infallible, net::SocketAddr};
+
+use axum::{extract::FromRequestParts, http::request::Parts};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::accept::Connections;
 
@@ -19,4 +22,24 @@ pub(crate) use self::accept::Connections;
 pub(crate) struct Ends {
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
+}
+
+/// Whether the answer to a request is waited for by others: while every connection is taken, whoever has waited for
+/// the end of a backup for longest is answered without it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hurry(CancellationToken);
+
+impl Hurry {
+    /// Ends when the answer should not wait any longer.
+    pub(crate) async fn needed(&self) {
+        self.0.cancelled().await;
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Hurry {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Infallible> {
+        Ok(parts.extensions.get().cloned().unwrap_or_default())
+    }
 }

@@ -18,7 +18,7 @@ const PROGRESS_BYTES: usize = 64 * 1024;
 const LINGER: Duration = Duration::from_secs(1);
 /// How long a slow client is waited for when the service stops.
 const STOPPING: Duration = Duration::from_secs(1);
-/// A connection that waits for less than this is not closed to make room.
+/// A connection that has waited for less than this does not have to make room, unless it is idle.
 const EVICTABLE_AFTER: Duration = Duration::from_secs(1);
 
 /// How long a connection may wait for its client.
@@ -72,15 +72,16 @@ impl Registry {
         }
     }
 
-    /// Closes the connection that is missed least: one that is idle, the longest first; otherwise the one whose client has
-    /// been slow for longest. A request that is being answered is never given up.
-    pub(crate) fn close_one_for_another(&self) {
+    /// Makes room for another connection: closes the one that is missed least, or hurries the request that has been waited
+    /// for longest. No answer is given up.
+    pub(crate) fn make_room(&self) {
         let open = lock(&self.open);
-        let candidates = open.values().filter(|connection| !connection.closed.is_cancelled());
-        let worth = candidates.filter_map(|connection| Some((connection.worth()?, connection)));
-        if let Some((_, connection)) = worth.min_by_key(|(worth, _)| *worth) {
-            tracing::debug!("no room for another connection: one that waits is closed");
-            connection.closed.cancel();
+        let worth = open.values().filter_map(|connection| Some((connection.worth()?, connection)));
+        let Some(((wait, _), connection)) = worth.min_by_key(|(worth, _)| *worth) else { return };
+        tracing::debug!(?wait, "no room for another connection: one that waits makes room");
+        match wait {
+            Wait::Idle | Wait::Slow => connection.closed.cancel(),
+            Wait::Answer => connection.hurry.cancel(),
         }
     }
 }
@@ -104,6 +105,18 @@ impl Drop for Opened {
 pub(crate) struct Connection {
     activity: Mutex<Activity>,
     closed: CancellationToken,
+    hurry: CancellationToken,
+}
+
+/// What a connection waits for, the one that is missed least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wait {
+    /// Its next request.
+    Idle,
+    /// A slow client.
+    Slow,
+    /// The answer to its request.
+    Answer,
 }
 
 #[derive(Debug)]
@@ -119,7 +132,7 @@ enum Phase {
     /// The head of a request is on its way.
     Head(Instant),
     /// A request is being answered: no limit here, its handler has its own.
-    Answering,
+    Answering(Instant),
     /// Between two requests.
     Idle(Instant),
     /// Everything is said; what the client still sends is dropped.
@@ -136,12 +149,21 @@ struct Blocked {
 impl Connection {
     fn new() -> Self {
         let activity = Activity { phase: Phase::Head(Instant::now()), blocked: None, is_sending: false };
-        Self { activity: Mutex::new(activity), closed: CancellationToken::new() }
+        Self {
+            activity: Mutex::new(activity),
+            closed: CancellationToken::new(),
+            hurry: CancellationToken::new(),
+        }
     }
 
     /// Ends when the connection is to be closed.
     pub(crate) async fn closed(&self) {
         self.closed.cancelled().await;
+    }
+
+    /// Cancelled when the request on this connection is to be answered without waiting any longer.
+    pub(crate) fn hurry(&self) -> &CancellationToken {
+        &self.hurry
     }
 
     /// Bytes arrived.
@@ -156,7 +178,7 @@ impl Connection {
     /// A request's head is complete.
     pub(crate) fn answering(&self, has_body: bool) {
         let mut activity = lock(&self.activity);
-        activity.phase = Phase::Answering;
+        activity.phase = Phase::Answering(Instant::now());
         activity.is_sending = has_body;
     }
 
@@ -203,16 +225,19 @@ impl Connection {
         }
     }
 
-    /// How much a connection that waits is worth, the least first; nothing for one that must be kept.
-    fn worth(&self) -> Option<(u8, Instant)> {
+    /// How much a connection that waits is worth, the least first; nothing for one that is going already, or that has just
+    /// come.
+    fn worth(&self) -> Option<(Wait, Instant)> {
         let activity = lock(&self.activity);
-        let (rank, since) = match (activity.blocked, activity.phase) {
-            (Some(blocked), _) => (1, blocked.since),
-            (None, Phase::Idle(since)) => return Some((0, since)),
-            (None, Phase::Head(since) | Phase::Lingering(since)) => (1, since),
-            (None, Phase::Answering) => return None,
+        let (wait, since) = match (activity.blocked, activity.phase) {
+            (Some(blocked), _) => (Wait::Slow, blocked.since),
+            (None, Phase::Idle(since)) => (Wait::Idle, since),
+            (None, Phase::Head(since) | Phase::Lingering(since)) => (Wait::Slow, since),
+            (None, Phase::Answering(since)) => (Wait::Answer, since),
         };
-        (since.elapsed() >= EVICTABLE_AFTER).then_some((rank, since))
+        let is_going = self.closed.is_cancelled() || (wait == Wait::Answer && self.hurry.is_cancelled());
+        let is_old_enough = wait == Wait::Idle || since.elapsed() >= EVICTABLE_AFTER;
+        (is_old_enough && !is_going).then_some((wait, since))
     }
 }
 
@@ -309,19 +334,22 @@ mod tests {
         idle.connection.answered();
         let mut open = vec!["answering", "blocked or head", "blocked or head", "idle"];
         for _ in 0..5 {
-            registry.close_one_for_another();
+            registry.make_room();
             let closed = [&idle, &head, &blocked, &answering].map(|opened| is_closed(&opened.connection));
             open.truncate(closed.iter().filter(|closed| !**closed).count());
             assert!(closed[0], "the idle one goes first");
+            let is_hurried = answering.connection.hurry.is_cancelled();
+            assert!(!is_hurried || open.len() == 1, "an answer is hurried last");
         }
-        assert_eq!(open, ["answering"], "a request that is being answered is never given up");
+        assert_eq!(open, ["answering"], "an answer is not given up");
+        assert!(answering.connection.hurry.is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_connection_that_has_just_come_is_not_closed_for_another() {
         let registry = Arc::new(Registry::default());
         let opened = registry.open();
-        registry.close_one_for_another();
+        registry.make_room();
         assert!(!is_closed(&opened.connection));
     }
 

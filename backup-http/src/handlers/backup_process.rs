@@ -10,6 +10,7 @@ use tracing::Instrument;
 use super::at_its_end;
 use crate::{
     body,
+    connections::Hurry,
     error::ApiError,
     state::AppState,
     telemetry::RequestId,
@@ -25,6 +26,7 @@ pub(crate) async fn run(
     State(state): State<AppState>,
     Extension(id): Extension<RequestId>,
     base: Base,
+    hurry: Hurry,
     request: Request,
 ) -> Answer {
     let config = state.config();
@@ -33,7 +35,7 @@ pub(crate) async fn run(
     let asked = Asked::read(body::read(&head.headers, body, config).await, &head.headers, &id);
     let answer = match submit(&state, asked.clone()).await {
         Ok(record) => {
-            let record = at_its_end(&state, record, preferences.limit(config.wait_timeout)).await;
+            let record = at_its_end(&state, record, preferences.limit(config.wait_timeout), &hurry).await;
             Answer::of_record(&record, &base, config.zone)
         }
         Err(error) => Answer::refused(&asked.request, &error),

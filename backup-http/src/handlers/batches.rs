@@ -10,6 +10,7 @@ use backup_core::{BatchId, Error, ErrorCode, MAX_TEXT};
 
 use super::at_its_end;
 use crate::{
+    connections::Hurry,
     error::ApiError,
     state::AppState,
     wire::{
@@ -26,11 +27,12 @@ pub(crate) async fn show(
     State(state): State<AppState>,
     batch: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
+    hurry: Hurry,
 ) -> Result<Response, ApiError> {
     let batch = batch_id(batch)?;
     let preferences = Preferences { respond_async: false, ..Preferences::read(&headers) };
     let record = state.orchestrator().find(&batch).await?;
-    let record = at_its_end(&state, record, preferences.wait.unwrap_or_default()).await;
+    let record = at_its_end(&state, record, preferences.wait.unwrap_or_default(), &hurry).await;
     let body = Json(BackupProcessBody::of_record(&record, state.config().zone));
     let applied = preferences.applied(false).map(|value| [(PREFERENCE_APPLIED, value)]);
     Ok((applied.into_iter().flatten().collect::<HeaderMap>(), body).into_response())

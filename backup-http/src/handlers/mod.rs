@@ -12,18 +12,23 @@ use axum::http::{Method, StatusCode, Uri};
 use backup_core::BackupRecord;
 
 use crate::{
+    connections::Hurry,
     error::{ApiError, chain},
     state::AppState,
     wire::shown,
 };
 
-/// The batch at its end, or as it is after `limit`. The batch is recorded: a store that cannot be asked how it goes does
+/// The batch at its end, or as it is after `limit`, or when others need the connection. The batch is recorded: a store that cannot be asked how it goes does
 /// not make it undone.
-async fn at_its_end(state: &AppState, record: BackupRecord, limit: Duration) -> BackupRecord {
+async fn at_its_end(state: &AppState, record: BackupRecord, limit: Duration, hurry: &Hurry) -> BackupRecord {
     if record.is_done() || limit.is_zero() {
         return record;
     }
-    match state.orchestrator().wait(&record.batch, Some(limit)).await {
+    let waited = tokio::select! {
+        waited = state.orchestrator().wait(&record.batch, Some(limit)) => waited,
+        () = hurry.needed() => return record,
+    };
+    match waited {
         Ok(record) => record,
         Err(error) => {
             tracing::warn!(error = chain(&error), batch_id = %record.batch, "cannot ask how the batch goes");

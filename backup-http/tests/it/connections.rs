@@ -189,9 +189,35 @@ async fn slow_clients_do_not_hold_a_stop_up() {
     drop((never_reads, half_a_head));
 }
 
+#[tokio::test]
+async fn a_full_service_answers_whoever_waits_for_a_backup_for_longest() {
+    let yba = quick_yba().await;
+    yba.hang_next_backup(&yba.universe());
+    let service = waits_for_ever(simulated(&yba), 2).start().listen().await;
+    let body = ask("db1").to_string();
+    let request = format!(
+        "POST /backupProcess HTTP/1.1\r\nHost: localhost\r\nPrefer: wait=3600\r\nIdempotency-Key: one\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        let mut stream = TcpStream::connect(service.address).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        waiting.push(stream);
+    }
+    assert!(talk(service.address, LAST_HEALTH.as_bytes()).await.starts_with("HTTP/1.1 200"));
+    let answered = rest_of(&mut waiting[0]).await;
+    assert!(answered.starts_with("HTTP/1.1 202") && answered.contains("IN_PROGRESS"), "{answered}");
+}
+
 /// A service that would wait for ever for its clients.
 fn patient(max_connections: usize) -> Parts {
-    scripted(&ScriptedStrategy::new()).config(|config| {
+    waits_for_ever(scripted(&ScriptedStrategy::new()), max_connections)
+}
+
+fn waits_for_ever(parts: Parts, max_connections: usize) -> Parts {
+    parts.config(|config| {
         config.read_timeout = FOR_EVER;
         config.keep_alive_timeout = FOR_EVER;
         config.write_timeout = FOR_EVER;

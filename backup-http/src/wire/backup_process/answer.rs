@@ -20,6 +20,12 @@ use crate::{
     wire::{Base, local, prefer::PREFERENCE_APPLIED, shown},
 };
 
+/// The most characters of a text.
+const LONGEST_TEXT: usize = 64 * 1024;
+const LONGEST_TEXT_OF_A_LIST: usize = 1000;
+/// The most bytes of YBA's answer.
+const LARGEST_RESPONSE: usize = 1024 * 1024;
+
 /// The answer's body.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -67,6 +73,17 @@ struct ExtensionFields {
 impl BackupProcessBody {
     /// What is known of a batch.
     pub(crate) fn of_record(record: &BackupRecord, zone: Tz) -> Self {
+        let mut body = Self::with_texts_of(LONGEST_TEXT, record, zone);
+        body.extension_fields.backup_response = record.response.as_ref().map(answer_of_yba);
+        body
+    }
+
+    /// A batch in a list: without YBA's answer and with short texts, for a page has up to a thousand of them.
+    pub(crate) fn summary(record: &BackupRecord, zone: Tz) -> Self {
+        Self::with_texts_of(LONGEST_TEXT_OF_A_LIST, record, zone)
+    }
+
+    fn with_texts_of(longest: usize, record: &BackupRecord, zone: Tz) -> Self {
         Self {
             id: Id {
                 batch_execution_id: Some(record.batch.to_string()),
@@ -77,15 +94,8 @@ impl BackupProcessBody {
             status: record.batch_status().as_str(),
             start_time: Some(local(record.started_at, zone)),
             end_time: record.ended_at.map(|at| local(at, zone)),
-            extension_fields: ExtensionFields::of_record(record),
+            extension_fields: ExtensionFields::of_record(record, longest),
         }
-    }
-
-    /// What is known of a batch, without YBA's answer: that of a list would be as large as all of them.
-    pub(crate) fn summary(record: &BackupRecord, zone: Tz) -> Self {
-        let mut body = Self::of_record(record, zone);
-        body.extension_fields.backup_response = None;
-        body
     }
 
     /// What was asked for, and why it was refused: there is no batch.
@@ -110,19 +120,39 @@ impl BackupProcessBody {
 }
 
 impl ExtensionFields {
-    fn of_record(record: &BackupRecord) -> Self {
+    /// Everything but YBA's answer, each text cut at `longest` characters.
+    fn of_record(record: &BackupRecord, longest: usize) -> Self {
         let failure = record.failure.as_ref();
         let open = !record.is_done();
         Self {
-            backup_response: record.response.as_ref().map(Value::to_string),
+            backup_response: None,
             error_code: failure.map(|failure| failure.code.as_str()),
-            error_message: failure.map(|failure| failure.message.clone()),
-            error_advice: failure.and_then(|failure| failure.advice.clone()),
+            error_message: failure.map(|failure| cut(&failure.message, longest)),
+            error_advice: failure
+                .and_then(|failure| failure.advice.as_deref())
+                .map(|advice| cut(advice, longest)),
             task_uuid: record.task.as_ref().map(ToString::to_string),
             backup_uuid: record.backup.as_ref().map(ToString::to_string),
             phase: open.then_some(record.phase.as_str()),
-            waiting_for: record.note.as_ref().filter(|_| open).map(|note| note.message.clone()),
+            waiting_for: record.note.as_ref().filter(|_| open).map(|note| cut(&note.message, longest)),
         }
+    }
+}
+
+/// YBA's answer as text. One that is larger than any that YBA gives says so instead: cut, it would be no JSON.
+fn answer_of_yba(response: &Value) -> String {
+    let text = response.to_string();
+    if text.len() <= LARGEST_RESPONSE {
+        return text;
+    }
+    let omitted = format!("YBA's answer has {} bytes; it is in the record", text.len());
+    serde_json::json!({ "omitted": omitted }).to_string()
+}
+
+fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
     }
 }
 
@@ -203,5 +233,18 @@ impl IntoResponse for Answer {
             response.extensions_mut().insert(about);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_is_cut_between_characters_and_an_answer_stays_json() {
+        assert_eq!((cut("dépôt", 5), cut("dépôt", 2)), ("dépôt".to_owned(), "dé…".to_owned()));
+        assert_eq!(answer_of_yba(&serde_json::json!({ "a": 1 })), r#"{"a":1}"#);
+        let large = answer_of_yba(&Value::String("x".repeat(LARGEST_RESPONSE)));
+        assert!(large.len() < 100 && serde_json::from_str::<Value>(&large).is_ok(), "{large}");
     }
 }
