@@ -12,7 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use yba_client::{CallReport, CircuitBreaker, YbaClient};
 
 use crate::settings::{
-    Connection, DatasourceSettings, InstanceSettings, Settings, TargetSettings, TargetState, YbaSettings,
+    Connection, DatasourceSettings, InstanceSettings, Settings, TargetSettings, TargetState, YbaAddress,
+    YbaSettings,
 };
 
 /// What an orchestrator is started for.
@@ -236,6 +237,7 @@ fn address(settings: &DatasourceSettings, application_name: &str) -> String {
 fn orchestrator_settings(settings: &Settings, role: Role) -> backup_core::Settings {
     let mut core = backup_core::Settings::default();
     core.concurrency_per_instance = settings.yba.max_concurrent_calls as usize;
+    core.concurrency_of = concurrency_of(settings);
     let settings = &settings.orchestrator;
     core.lease = settings.lease;
     core.settle_time = settings.settle_time;
@@ -281,31 +283,65 @@ fn targets_and_clients(settings: &Settings) -> Result<(YbaInstances, FixedTarget
     Ok((instances.build(), FixedTargets::new(ready, incomplete)?))
 }
 
-/// The name of a target's client. A token of its own, or URLs without an instance, need a client of their own.
+/// The instance that a target names or implies.
+fn instance_of<'s>(
+    connection: &Connection,
+    settings: &'s Settings,
+) -> Option<(&'s str, &'s InstanceSettings)> {
+    let (name, instance) = settings.instances.get_key_value(connection.instance.as_ref()?)?;
+    Some((name, instance))
+}
+
+/// Whether a target uses the client of its instance: with a token of its own, or without an instance, it does not.
+fn shares_client(connection: &Connection, settings: &Settings) -> bool {
+    let instance = instance_of(connection, settings);
+    let token = instance.and_then(|(_, instance)| instance.api_token.as_ref());
+    token.is_some_and(|token| same(token, &connection.api_token))
+}
+
+/// The name of a target's client.
+fn client_name(target: &TargetSettings, connection: &Connection, settings: &Settings) -> InstanceName {
+    match instance_of(connection, settings) {
+        Some((name, _)) if shares_client(connection, settings) => name.into(),
+        Some((name, _)) => format!("{name}, token of {}", target.key).into(),
+        None => target.key.as_str().into(),
+    }
+}
+
+/// How many steps each client may have under way: as many as calls.
+fn concurrency_of(settings: &Settings) -> BTreeMap<InstanceName, usize> {
+    let ready = settings.targets.iter().filter_map(|target| match &target.state {
+        TargetState::Ready(connection) => Some((target, connection)),
+        TargetState::HalfSet { .. } => None,
+    });
+    let limits = ready.map(|(target, connection)| {
+        let instance = instance_of(connection, settings);
+        let calls = instance.map_or(settings.yba.max_concurrent_calls, |(_, own)| own.max_concurrent_calls);
+        (client_name(target, connection, settings), calls as usize)
+    });
+    limits.collect()
+}
+
+/// The name of a target's client, which is made where the target needs one of its own.
 fn client_of(
     target: &TargetSettings,
     connection: &Connection,
     settings: &Settings,
     clients: &mut BTreeMap<InstanceName, YbaClient>,
 ) -> Result<InstanceName, StartError> {
-    let instance = connection.instance.as_ref().and_then(|name| Some((name, settings.instances.get(name)?)));
-    if let Some((name, instance)) = instance
-        && instance.api_token.as_ref().is_some_and(|token| same(token, &connection.api_token))
-    {
-        return Ok(name.as_str().into());
+    let name = client_name(target, connection, settings);
+    if shares_client(connection, settings) {
+        return Ok(name);
     }
-    let name = match instance {
-        Some((name, _)) => format!("{name}, token of {}", target.key),
-        None => target.key.clone(),
-    };
     let urls: Vec<&str> = [&target.full_backup_url, &target.incremental_backup_url, &target.last_backup_url]
         .into_iter()
-        .filter_map(|url| url.as_deref())
+        .flatten()
+        .map(|url| url.expose().as_str())
         .collect();
-    let made =
-        client(&name, instance.map(|(_, instance)| instance), &urls, &connection.api_token, &settings.yba)?;
-    clients.insert(name.as_str().into(), made);
-    Ok(name.into())
+    let instance = instance_of(connection, settings).map(|(_, instance)| instance);
+    let made = client(name.as_str(), instance, &urls, &connection.api_token, &settings.yba)?;
+    clients.insert(name.clone(), made);
+    Ok(name)
 }
 
 fn same(left: &SecretString, right: &SecretString) -> bool {
@@ -398,10 +434,11 @@ fn backup_target(target: &TargetSettings, connection: &Connection, instance: Ins
     core.on_unknown = target.on_unknown;
     core.deadline = target.deadline;
     core.completion = target.completion;
+    let text = |url: &Option<YbaAddress>| url.as_ref().map(|url| url.expose().to_string());
     core.legacy_urls = LegacyUrls {
-        full_backup: target.full_backup_url.clone(),
-        incremental_backup: target.incremental_backup_url.clone(),
-        last_backup: target.last_backup_url.clone(),
+        full_backup: text(&target.full_backup_url),
+        incremental_backup: text(&target.incremental_backup_url),
+        last_backup: text(&target.last_backup_url),
     };
     core
 }
@@ -420,5 +457,20 @@ mod tests {
         let keep = |role| orchestrator_settings(&settings, role).keep_finished;
         assert_eq!(keep(Role::Service), Some(Duration::from_hours(400 * 24)));
         assert_eq!(keep(Role::CommandLine), None);
+    }
+
+    #[test]
+    fn each_client_has_as_many_steps_under_way_as_calls() {
+        let file = "yba:\n  max-concurrent-calls: 4\n  instances:\n    wide: {base-url: 'https://wide', customer-uuid: c, api-token: t, \
+                    max-concurrent-calls: 100}\n    narrow: {base-url: 'https://narrow', customer-uuid: c, api-token: t, \
+                    max-concurrent-calls: 2}\n    plain: {base-url: 'https://plain', customer-uuid: c, api-token: t}\n  databases:\n    \
+                    a: {instance: wide, universe-uuid: u, storage-config-uuid: s}\n    b: {instance: narrow, universe-uuid: u, \
+                    storage-config-uuid: s}\n    c: {instance: wide, api-token: own, universe-uuid: u, storage-config-uuid: s}\n    \
+                    d: {instance: plain, universe-uuid: u, storage-config-uuid: s}\n";
+        let settings = Settings::from_text("application.yml", file, &crate::Sources::default());
+        let core = orchestrator_settings(&settings.expect("no faults"), Role::Service);
+        let limits = [("wide", 100), ("narrow", 2), ("wide, token of c", 100), ("plain", 4)];
+        assert_eq!(core.concurrency_of, limits.map(|(name, limit)| (name.into(), limit)).into());
+        assert_eq!(core.concurrency_per_instance, 4);
     }
 }

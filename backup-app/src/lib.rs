@@ -30,11 +30,14 @@ mod explain;
 mod fault;
 mod file;
 mod origin;
+mod overrides;
 mod reader;
+mod secret_file;
 pub mod settings;
 mod sources;
 pub mod telemetry;
 pub mod text;
+mod values;
 
 pub use assembly::{App, Role, StartError, open_store, yba_instances};
 pub use backup_store::ConnectError;

@@ -35,6 +35,11 @@ pub enum Origin {
         /// Who named it.
         named_by: Box<Origin>,
     },
+    /// A file of a configuration tree (`configtree:`).
+    ConfigTree {
+        /// The file, or the folder.
+        path: PathBuf,
+    },
     /// A flag of the command line.
     Flag,
     /// Worked out from another setting.
@@ -52,6 +57,11 @@ impl Origin {
             Self::SecretFile { named_by, .. } => named_by.line(),
             _ => None,
         }
+    }
+
+    /// A line of a file.
+    pub(crate) fn line_of(file: &Arc<str>, line: usize) -> Self {
+        Self::File { file: Arc::clone(file), line, profile: None, variables: Vec::new() }
     }
 
     pub(crate) fn variable(name: impl Into<String>) -> Self {
@@ -90,6 +100,7 @@ impl fmt::Display for Origin {
             }
             Self::Environment { variable } => write!(f, "environment {variable}"),
             Self::SecretFile { path, named_by } => write!(f, "file {}, named by {named_by}", path.display()),
+            Self::ConfigTree { path } => write!(f, "configtree {}", path.display()),
             Self::Flag => f.write_str("flag"),
             Self::Derived { from } => write!(f, "derived from {from}"),
         }

@@ -1,10 +1,10 @@
 //! From a category to a target.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use async_trait::async_trait;
 
-use crate::target::BackupTarget;
+use crate::target::{BackupTarget, fold_case};
 
 /// Resolves a category to a target.
 ///
@@ -71,11 +71,40 @@ pub struct IncompleteTarget {
     pub missing: Vec<String>,
 }
 
-/// A resolver over a fixed list of targets, checked once.
+impl IncompleteTarget {
+    fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.key).chain(&self.category_codes).map(String::as_str)
+    }
+}
+
+/// A resolver over a fixed list of targets, checked once. Resolving is one look-up, however many there are.
 #[derive(Clone, Debug, Default)]
 pub struct FixedTargets {
-    targets: Vec<Arc<BackupTarget>>,
-    incomplete: Vec<IncompleteTarget>,
+    targets: Vec<Known>,
+    /// Every name, folded, and whose it is.
+    by_name: HashMap<String, usize>,
+}
+
+#[derive(Clone, Debug)]
+enum Known {
+    Ready(Arc<BackupTarget>),
+    Incomplete(IncompleteTarget),
+}
+
+impl Known {
+    fn key(&self) -> &str {
+        match self {
+            Self::Ready(target) => target.key.as_str(),
+            Self::Incomplete(target) => &target.key,
+        }
+    }
+
+    fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Ready(target) => target.names().collect(),
+            Self::Incomplete(target) => target.names().collect(),
+        }
+    }
 }
 
 impl FixedTargets {
@@ -88,60 +117,48 @@ impl FixedTargets {
         targets: impl IntoIterator<Item = BackupTarget>,
         incomplete: impl IntoIterator<Item = IncompleteTarget>,
     ) -> Result<Self, ResolveError> {
-        let fixed = Self {
-            targets: targets.into_iter().map(Arc::new).collect(),
-            incomplete: incomplete.into_iter().collect(),
-        };
-        fixed.check_clashes()?;
-        Ok(fixed)
+        let ready = targets.into_iter().map(|target| Known::Ready(Arc::new(target)));
+        let targets: Vec<_> = ready.chain(incomplete.into_iter().map(Known::Incomplete)).collect();
+        let by_name = by_name(&targets)?;
+        Ok(Self { targets, by_name })
     }
 
-    fn names(&self) -> impl Iterator<Item = (&str, &str)> {
-        let complete = self.targets.iter().map(|target| (target.key.as_str(), &target.category_codes));
-        let incomplete = self.incomplete.iter().map(|target| (target.key.as_str(), &target.category_codes));
-        complete.chain(incomplete).flat_map(|(key, codes)| {
-            std::iter::once((key, key)).chain(codes.iter().map(move |code| (code.as_str(), key)))
-        })
+    fn unknown(&self, category: &str) -> ResolveError {
+        let names = self.targets.iter().flat_map(Known::names);
+        let mut known: Vec<String> = names.map(str::to_owned).collect();
+        known.sort_unstable();
+        known.dedup();
+        ResolveError::UnknownCategory { category: category.to_owned(), known }
     }
+}
 
-    fn check_clashes(&self) -> Result<(), ResolveError> {
-        let mut seen = std::collections::HashMap::new();
-        for (code, key) in self.names() {
-            if let Some(first) = seen.insert(code.to_ascii_lowercase(), key)
-                && first != key
-            {
+fn by_name(targets: &[Known]) -> Result<HashMap<String, usize>, ResolveError> {
+    let mut by_name = HashMap::new();
+    for (index, target) in targets.iter().enumerate() {
+        for name in target.names() {
+            let first = *by_name.entry(fold_case(name)).or_insert(index);
+            if first != index {
                 return Err(ResolveError::Clash {
-                    code: code.into(),
-                    first: first.into(),
-                    second: key.into(),
+                    code: name.to_owned(),
+                    first: targets[first].key().to_owned(),
+                    second: target.key().to_owned(),
                 });
             }
         }
-        Ok(())
     }
+    Ok(by_name)
 }
 
 #[async_trait]
 impl ConfigResolver for FixedTargets {
     async fn resolve(&self, category: &str) -> Result<Arc<BackupTarget>, ResolveError> {
-        if let Some(target) = self.targets.iter().find(|target| target.answers_to(category)) {
-            return Ok(Arc::clone(target));
+        match self.by_name.get(&fold_case(category)).map(|index| &self.targets[*index]) {
+            Some(Known::Ready(target)) => Ok(Arc::clone(target)),
+            Some(Known::Incomplete(half)) => {
+                Err(ResolveError::NotConfigured { target: half.key.clone(), missing: half.missing.clone() })
+            }
+            None => Err(self.unknown(category)),
         }
-        let half = self.incomplete.iter().find(|target| {
-            std::iter::once(&target.key)
-                .chain(&target.category_codes)
-                .any(|name| name.eq_ignore_ascii_case(category))
-        });
-        if let Some(half) = half {
-            return Err(ResolveError::NotConfigured {
-                target: half.key.clone(),
-                missing: half.missing.clone(),
-            });
-        }
-        let mut known: Vec<String> = self.names().map(|(code, _)| code.to_owned()).collect();
-        known.sort_unstable();
-        known.dedup();
-        Err(ResolveError::UnknownCategory { category: category.to_owned(), known })
     }
 }
 
@@ -177,6 +194,16 @@ mod tests {
         let resolver = FixedTargets::new([target("db1", "HWA_FULL")], [half]).unwrap();
         let error = resolver.resolve("hwa_incr").await.unwrap_err();
         assert_eq!(error.to_string(), "the target \"db2\" is not fully configured; missing: api-token");
+    }
+
+    #[test]
+    fn letters_of_every_alphabet_are_compared_without_their_case() {
+        let error = FixedTargets::new([target("db1", "DÉPÔT"), target("db2", "dépôt")], []).unwrap_err();
+        assert!(
+            matches!(error, ResolveError::Clash { first, second, .. } if first == "db1" && second == "db2")
+        );
+        assert!(FixedTargets::new([target("db1", "a"), target("DB1", "b")], []).is_err());
+        assert!(FixedTargets::new([target("db1", "DB1")], []).is_ok(), "a code may repeat the key");
     }
 
     #[test]

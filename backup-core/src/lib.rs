@@ -83,4 +83,4 @@ pub use settings::Settings;
 pub use state::{BatchStatus, Phase, TrackerStatus};
 pub use store::{StoreError, TrackingStore};
 pub use strategy::BackupStrategy;
-pub use target::{BackupTarget, Completion, LegacyUrls, OnMissingBase, OnUnknown};
+pub use target::{BackupTarget, Completion, LegacyUrls, OnMissingBase, OnUnknown, fold_case};

@@ -206,7 +206,7 @@ impl Round {
             let Some(first) = self.due.first_entry().filter(|entry| entry.key().0 <= now) else { return };
             let held = first.remove();
             let queue = self.queued.entry(held.instance().to_owned()).or_default();
-            if queue.steps < self.path.settings.concurrency_per_instance {
+            if queue.steps < self.path.settings.concurrency_for(held.instance()) {
                 self.start_step(held);
             } else {
                 queue.waiting.push_back(held);

@@ -1,6 +1,8 @@
 //! The orchestrator's own settings: intervals, limits and patience. All times are durations.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::ids::InstanceName;
 
 /// How patient, how eager and how wide the orchestrator works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct Settings {
     pub concurrency: usize,
     /// Steps at once for one YBA instance, so that one that hangs does not hold up the others.
     pub concurrency_per_instance: usize,
+    /// The same for single instances, by name.
+    pub concurrency_of: BTreeMap<InstanceName, usize>,
     /// Batches followed by this replica at once; more are recorded and left for whoever has room.
     pub max_in_flight: usize,
     /// How often the store is asked for open work that nobody owns. `None`: never (a command line that follows
@@ -50,6 +54,7 @@ impl Default for Settings {
             max_attempts: 5,
             concurrency: 64,
             concurrency_per_instance: 32,
+            concurrency_of: BTreeMap::new(),
             max_in_flight: 20_000,
             claim_interval: Some(Duration::from_secs(1)),
             shutdown_timeout: Duration::from_secs(20),
@@ -67,5 +72,15 @@ impl Settings {
     /// A holder that has not had its lease confirmed for this long stops acting.
     pub(crate) fn act_within(&self) -> Duration {
         self.lease * 2 / 3
+    }
+}
+
+impl Settings {
+    /// Steps at once for this instance.
+    pub(crate) fn concurrency_for(&self, instance: &str) -> usize {
+        self.concurrency_of
+            .get(&InstanceName::from(instance))
+            .copied()
+            .unwrap_or(self.concurrency_per_instance)
     }
 }

@@ -1,6 +1,6 @@
 //! What a category resolves to: everything a strategy needs, by id, ready to run.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::ids::{BackupId, InstanceName, StorageConfigId, TargetKey, UniverseId};
 
@@ -92,9 +92,19 @@ impl BackupTarget {
 
     /// Whether the target answers to this category.
     pub fn answers_to(&self, category: &str) -> bool {
-        self.key.as_str().eq_ignore_ascii_case(category)
-            || self.category_codes.iter().any(|code| code.eq_ignore_ascii_case(category))
+        let category = fold_case(category);
+        self.names().any(|name| fold_case(name) == category)
     }
+
+    /// The key and the category codes.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.key.as_str()).chain(self.category_codes.iter().map(String::as_str))
+    }
+}
+
+/// A category as categories are compared: without regard to case, for the letters of every alphabet.
+pub fn fold_case(category: &str) -> String {
+    category.to_uppercase().to_lowercase()
 }
 
 /// The policy for an increment whose base is missing.
@@ -127,8 +137,8 @@ pub enum Completion {
     Accepted,
 }
 
-/// The three URLs that the original was configured with.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// The three URLs that the original was configured with. Their queries may hold tokens, so `Debug` leaves them out.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct LegacyUrls {
     /// POST for a full backup.
     pub full_backup: Option<String>,
@@ -136,4 +146,40 @@ pub struct LegacyUrls {
     pub incremental_backup: Option<String>,
     /// GET: an array with `backupUUID`, `createTime`, `state`.
     pub last_backup: Option<String>,
+}
+
+impl fmt::Debug for LegacyUrls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown =
+            |url: &Option<String>| url.as_ref().and_then(|url| url.split('?').next().map(str::to_owned));
+        f.debug_struct("LegacyUrls")
+            .field("full_backup", &shown(&self.full_backup))
+            .field("incremental_backup", &shown(&self.incremental_backup))
+            .field("last_backup", &shown(&self.last_backup))
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_answers_in_any_case_of_any_alphabet() {
+        let target = BackupTarget::new("db1", "yba", "universe", "storage")
+            .with_category_code("DÉPÔT")
+            .with_category_code("Straße")
+            .with_category_code("ΛΌΓΟΣ");
+        for category in ["DB1", "dépôt", "STRASSE", "λόγος"] {
+            assert!(target.answers_to(category), "{category}");
+        }
+        assert!(!target.answers_to("depot"));
+    }
+
+    #[test]
+    fn the_query_of_an_address_is_not_shown() {
+        let last_backup = Some("https://yba/last?limit=1&token=s3cret".to_owned());
+        let shown = format!("{:?}", LegacyUrls { last_backup, ..LegacyUrls::default() });
+        assert!(shown.contains("https://yba/last") && !shown.contains("s3cret"), "{shown}");
+    }
 }

@@ -50,6 +50,13 @@ fn read(
 
 /// `--its.key=value` as key and value; nothing for what is an option of ours.
 fn setting(argument: &OsString) -> Result<Option<(String, String)>, clap::Error> {
+    if let Some(option) = argument.to_str().and_then(|text| text.strip_prefix("-D"))
+        && option.contains('.')
+    {
+        let key = option.split('=').next().unwrap_or_default();
+        let message = format!("-D{key} is an option of Java; write --{key}=VALUE");
+        return Err(Options::command().error(ErrorKind::UnknownArgument, message));
+    }
     let Some(text) = argument.to_str().and_then(|text| text.strip_prefix("--")) else { return Ok(None) };
     let (key, value) = text.split_once('=').map_or((text, None), |(key, value)| (key, Some(value)));
     match value {
@@ -102,6 +109,15 @@ mod tests {
             let error = read_from(arguments).unwrap_err();
             assert!(error.contains("write --server.port=VALUE"), "{error}");
         }
+    }
+
+    #[test]
+    fn an_option_of_java_is_told_our_form_without_its_value() {
+        let error = read_from(&["-Dspring.datasource.password=s3cret"]).unwrap_err();
+        assert!(
+            error.contains("write --spring.datasource.password=VALUE") && !error.contains("s3cret"),
+            "{error}"
+        );
     }
 
     #[test]

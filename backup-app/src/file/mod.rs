@@ -1,134 +1,80 @@
-//! The configuration file: YAML documents, those of the active profiles laid over the base, as one tree.
+//! The configuration files: YAML documents and what they import, those of the active profiles included, as one tree.
 
+mod config_tree;
+mod control;
+mod expression;
+mod loader;
+mod location;
 pub(crate) mod placeholder;
-mod profile;
+mod profiles;
+pub(crate) mod read;
 pub(crate) mod tree;
 mod yaml;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::path::PathBuf;
 
-use self::placeholder::PlaceholderError;
-use self::tree::{Map, Node};
-use self::yaml::Document;
-use crate::environment::Environment;
+use self::loader::Loader;
+use self::profiles::{Choice, Profiles};
+use self::tree::Map;
 use crate::fault::{ConfigError, Fault};
 use crate::origin::Origin;
+use crate::overrides::Overrides;
 
-const ACTIVE: &str = "spring.profiles.active";
-const ON_PROFILE: &str = "spring.config.activate.on-profile";
+/// The file that was named, or a text in place of it.
+pub(crate) struct Main {
+    /// What to call it in faults.
+    pub(crate) name: String,
+    pub(crate) text: String,
+    /// Where it lies; imports and files of profiles are looked for beside it.
+    pub(crate) path: Option<PathBuf>,
+}
 
-/// What the file says, for the active profiles.
+/// What the files say, for the active profiles.
 pub(crate) struct File {
     pub(crate) tree: Map,
     pub(crate) profiles: Vec<String>,
     /// Who chose the profiles, where somebody did.
     pub(crate) chosen_by: Option<Origin>,
-    /// The environment variables that the file names in the placeholders of these documents.
+    /// The environment variables that the files name in the placeholders of these documents.
     pub(crate) variables: BTreeSet<String>,
+    /// Whether no file stands in place of the original's own.
+    pub(crate) is_absent: bool,
 }
 
-/// Reads the text of a file. Base documents come first, then those whose profile expression holds, in the
-/// order of the file.
+/// Reads the main file, or what `spring.config.location` names, and everything that belongs to it.
 pub(crate) fn read(
-    name: &str,
-    text: &str,
-    flags: &Map,
-    environment: &Environment,
+    main: Option<&Main>,
+    overrides: &Overrides<'_>,
     faults: &mut Vec<Fault>,
 ) -> Result<File, ConfigError> {
-    let documents = yaml::documents(&Arc::from(name), text, faults)?;
-    let (base, conditional) = split(documents);
+    control::check_overrides(overrides, faults);
+    let is_absent = main.is_none() && overrides.texts(control::LOCATION).is_none();
+    let mut loader = Loader::new(overrides);
+    let mut root = loader.root(main)?;
+    loader.without_profiles(&mut root)?;
+    let (base, Profiles { active, chosen_by }) = {
+        let mut documents = root.unconditional();
+        let base = merged(documents.iter().map(|map| (*map).clone()));
+        documents.reverse();
+        let choice = Choice { overrides, documents: &documents, tree: &base, without_file: is_absent };
+        let profiles = choice.make(faults);
+        (base, profiles)
+    };
+    loader.with_profiles(&mut root, &active, &base)?;
+    faults.append(&mut loader.faults);
+    let documents = root.into_active();
+    let variables = documents.iter().flat_map(variables_of).collect();
+    Ok(File { tree: merged(documents), profiles: active, chosen_by, variables, is_absent })
+}
+
+fn merged(documents: impl IntoIterator<Item = Map>) -> Map {
     let mut tree = Map::default();
-    let mut variables = BTreeSet::new();
-    for document in base {
-        variables.extend(variables_of(&document.map));
-        tree.merge(document.map);
-    }
-    let (profiles, chosen_by) = active_profiles(&tree, flags, environment, faults);
-    for (expression, mut document) in conditional {
-        match accepts(&expression, &profiles, environment) {
-            Some(true) => {
-                variables.extend(variables_of(&document.map));
-                document.map.set_profile(&Arc::from(expression.join(", ")));
-                tree.merge(document.map);
-            }
-            Some(false) => {}
-            None => faults.push(Fault::new(ON_PROFILE, document.origin, "is no profile expression")),
-        }
-    }
-    Ok(File { tree, profiles, chosen_by, variables })
+    documents.into_iter().for_each(|document| tree.merge(document));
+    tree
 }
 
-/// Documents without and with a profile expression (Spring's present key, or the one before 2.4).
-fn split(documents: Vec<Document>) -> (Vec<Document>, Vec<(Vec<String>, Document)>) {
-    let (mut base, mut conditional) = (Vec::new(), Vec::new());
-    for document in documents {
-        let condition =
-            [ON_PROFILE, "spring.profiles"].iter().find_map(|key| texts(&document.map.get(key)?.node));
-        match condition {
-            Some(expression) => conditional.push((expression, document)),
-            None => base.push(document),
-        }
-    }
-    (base, conditional)
-}
-
-/// A scalar or a list of scalars; a section or nothing at all is `None`.
-fn texts(node: &Node) -> Option<Vec<String>> {
-    match node {
-        Node::Leaf(leaf) => leaf.text.clone().map(|text| vec![text]),
-        Node::List(items) => Some(items.iter().filter_map(texts).flatten().collect()),
-        Node::Map(_) => None,
-    }
-}
-
-fn accepts(expressions: &[String], active: &[String], environment: &Environment) -> Option<bool> {
-    let mut accepted = false;
-    for expression in expressions {
-        accepted |= profile::accepts(&filled(expression, environment).ok()?, active)?;
-    }
-    Some(accepted)
-}
-
-fn filled(text: &str, environment: &Environment) -> Result<String, PlaceholderError> {
-    let mut lookup = |name: &str| Ok(environment.get(name).map(str::to_owned));
-    placeholder::fill(text, &mut lookup).map(|filled| filled.text)
-}
-
-/// A flag, then the environment, then the file.
-fn active_profiles(
-    tree: &Map,
-    flags: &Map,
-    environment: &Environment,
-    faults: &mut Vec<Fault>,
-) -> (Vec<String>, Option<Origin>) {
-    if let Some(chosen) = flags.get(ACTIVE).and_then(|entry| texts(&entry.node)) {
-        return (names(&chosen), Some(Origin::Flag));
-    }
-    for variable in ["SPRING_PROFILES_ACTIVE", "APP_ENV"] {
-        if let Some(chosen) = environment.filled(variable) {
-            return (names(&[chosen.to_owned()]), Some(Origin::variable(variable)));
-        }
-    }
-    let Some(entry) = tree.get(ACTIVE) else { return (Vec::new(), None) };
-    let written = texts(&entry.node).unwrap_or_default();
-    let chosen: Result<Vec<_>, _> = written.iter().map(|text| filled(text, environment)).collect();
-    match chosen {
-        Ok(chosen) => (names(&chosen), Some(entry.origin.clone())),
-        Err(error) => {
-            faults.push(Fault::new(ACTIVE, entry.origin.clone(), error.to_string()));
-            (Vec::new(), None)
-        }
-    }
-}
-
-fn names(texts: &[String]) -> Vec<String> {
-    let parts = texts.iter().flat_map(|text| text.split(','));
-    parts.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect()
-}
-
-fn variables_of(document: &Map) -> impl Iterator<Item = String> {
+fn variables_of(document: &Map) -> Vec<String> {
     let texts = document.leaves().into_iter().filter_map(|leaf| leaf.text.as_deref());
-    texts.flat_map(placeholder::variables).map(str::to_owned)
+    texts.flat_map(placeholder::variables).map(str::to_owned).collect()
 }

@@ -165,6 +165,15 @@ impl Node {
         }
     }
 
+    /// A scalar, or a list of scalars; a section or nothing at all is `None`.
+    pub(crate) fn texts(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Leaf(leaf) => leaf.text.clone().map(|text| vec![text]),
+            Self::List(items) => Some(items.iter().filter_map(Self::texts).flatten().collect()),
+            Self::Map(_) => None,
+        }
+    }
+
     fn set_profile(&mut self, profile: &Arc<str>) {
         match self {
             Self::Leaf(leaf) => leaf.origin.set_profile(profile),

@@ -79,12 +79,7 @@ impl<'t> Loader<'t> {
     }
 
     fn place(&self, span: Span) -> Origin {
-        Origin::File {
-            file: Arc::clone(self.file),
-            line: span.start.line(),
-            profile: None,
-            variables: Vec::new(),
-        }
+        Origin::line_of(self.file, span.start.line())
     }
 
     fn fault(&mut self, key: &str, origin: &Origin, message: &str) {

@@ -7,30 +7,34 @@ pub(crate) mod duration;
 mod key;
 mod secret;
 mod setting;
+mod shape;
+mod spring;
 mod unknown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-pub(crate) use self::key::Key;
-use self::key::variables_of;
+pub(crate) use self::key::{Key, variables_of};
 pub(crate) use self::setting::{Bytes, Setting, Unfit, Words, nearest, quoted};
-use crate::environment::Environment;
 use crate::explain::Row;
 use crate::fault::{Fault, Warning};
 use crate::file::File;
-use crate::file::placeholder;
 use crate::file::tree::{Leaf, Map, Node, canonical_path};
 use crate::origin::Origin;
+use crate::overrides::Overrides;
+use crate::values::Values;
 
-/// Sources by precedence, the strongest first.
-const LAYERS: [Layer; 3] = [Layer::Flags, Layer::Environment, Layer::File];
+/// Sources by precedence, the strongest first. The original's variables stand for the file that it had: they fill what a
+/// file leaves out.
+const LAYERS: [Layer; 5] = [Layer::Flags, Layer::Json, Layer::Environment, Layer::File, Layer::Originals];
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum Layer {
     Flags,
+    Json,
     Environment,
     File,
+    Originals,
 }
 
 /// What a place says: one text or several, never empty.
@@ -42,8 +46,7 @@ struct Found {
 
 /// Reads settings, and collects what is known, wrong and remarkable.
 pub(crate) struct Reader<'s> {
-    flags: &'s Map,
-    environment: &'s Environment,
+    overrides: &'s Overrides<'s>,
     file: &'s File,
     /// The names of an embedder's strategies.
     pub(crate) strategies: &'s [String],
@@ -57,15 +60,9 @@ pub(crate) struct Reader<'s> {
 }
 
 impl<'s> Reader<'s> {
-    pub(crate) fn new(
-        flags: &'s Map,
-        environment: &'s Environment,
-        file: &'s File,
-        strategies: &'s [String],
-    ) -> Self {
+    pub(crate) fn new(overrides: &'s Overrides<'s>, file: &'s File, strategies: &'s [String]) -> Self {
         Self {
-            flags,
-            environment,
+            overrides,
             file,
             strategies,
             known: BTreeMap::new(),
@@ -125,7 +122,8 @@ impl<'s> Reader<'s> {
             self.faults.push(Fault::new(key.path, found.origin, "expects one value, not a list"));
             return None;
         };
-        match T::read(text) {
+        let read = shape::check(text, &found.origin).map_err(Unfit::new).and_then(|()| T::read(text));
+        match read {
             Ok(value) => {
                 self.row(&key.path, value.show(), found.origin);
                 Some(value)
@@ -142,8 +140,31 @@ impl<'s> Reader<'s> {
         let key = key.into();
         let Some(found) = self.find(&key) else { return Vec::new() };
         let items = items(&found.texts, found.is_list);
+        for message in items.iter().filter_map(|item| shape::check(item, &found.origin).err()) {
+            self.faults.push(Fault::new(key.path.as_str(), found.origin.clone(), message));
+        }
         self.row(&key.path, items.join(", "), found.origin);
         items
+    }
+
+    /// The text of a setting that is not ours to read, and that no table shows.
+    pub(crate) fn text(&mut self, key: &Key) -> Option<String> {
+        Some(self.find(key)?.texts.join(","))
+    }
+
+    /// The name and the place of a key that some source holds, even if it says nothing.
+    pub(crate) fn mention(&self, key: &Key) -> Option<(String, Origin)> {
+        let Overrides { flags, json, environment } = self.overrides;
+        let in_maps = |path: &str| {
+            let entry = [flags, json, &self.file.tree].iter().find_map(|map| map.get(path))?;
+            Some((path.to_owned(), entry.origin.clone()))
+        };
+        let variable = |name: String| {
+            let (name, _) = environment.find(&name)?;
+            Some((name.to_owned(), Origin::variable(name)))
+        };
+        let mut variables = key.paths().flat_map(variables_of).filter_map(variable);
+        key.paths().find_map(in_maps).or_else(|| variables.next())
     }
 
     /// The names below a section: `db1`, `db2`.
@@ -151,14 +172,17 @@ impl<'s> Reader<'s> {
         // The closing dot makes it a section, so that it is suggested, and takes no value itself.
         self.known.insert(format!("{}.", canonical_path(section)), section.to_owned());
         let mut names = self.file.tree.names(section);
-        let more = self.flags.names(section);
-        names.extend(more.into_iter().filter(|name| !contains_relaxed(&self.file.tree.names(section), name)));
+        for map in [&self.overrides.json, &self.overrides.flags] {
+            let more = map.names(section).into_iter().filter(|name| !contains_relaxed(&names, name));
+            let more: Vec<_> = more.collect();
+            names.extend(more);
+        }
         names
     }
 
     /// Whether a key holds a section, and no value.
     pub(crate) fn is_section(&self, path: &str) -> bool {
-        [self.flags, &self.file.tree]
+        [&self.overrides.flags, &self.overrides.json, &self.file.tree]
             .iter()
             .any(|map| map.get(path).is_some_and(|e| matches!(e.node, Node::Map(_))))
     }
@@ -203,16 +227,15 @@ impl<'s> Reader<'s> {
 
     fn find(&mut self, key: &Key) -> Option<Found> {
         self.remember(key);
-        let own = self.look(&key.path, &key.variables, false);
-        if own.is_some() {
-            for other in key.also.clone() {
-                if self.look(&other, &[], false).is_some() {
-                    self.warnings.push(shadowed(&key.path, &other));
-                }
+        let mut paths = key.paths();
+        let (used, found) =
+            paths.by_ref().find_map(|path| Some((path, self.look(path, key.variables_of(path))?)))?;
+        for other in paths {
+            if self.look(other, &[]).is_some_and(|other| other.texts != found.texts) {
+                self.warnings.push(shadowed(used, other));
             }
-            return own;
         }
-        key.also.iter().find_map(|path| self.look(path, &[], false))
+        Some(found)
     }
 
     /// Marks every name of a setting as known, whichever of them is used in the end.
@@ -222,83 +245,91 @@ impl<'s> Reader<'s> {
         self.consulted.extend(key.variables.iter().cloned());
     }
 
-    fn look(&mut self, path: &str, variables: &[String], secret: bool) -> Option<Found> {
-        LAYERS.into_iter().find_map(|layer| self.look_in(layer, path, variables, secret))
+    fn look(&mut self, path: &str, variables: &[String]) -> Option<Found> {
+        LAYERS.into_iter().find_map(|layer| self.look_in(layer, path, variables, false))
     }
 
     fn look_in(&mut self, layer: Layer, path: &str, variables: &[String], secret: bool) -> Option<Found> {
         match layer {
-            Layer::Flags => self.in_flags(path),
-            Layer::Environment => self.in_environment(path, variables),
-            Layer::File => self.in_file(path, secret),
-        }
-    }
-
-    fn in_flags(&self, path: &str) -> Option<Found> {
-        match &self.flags.get(path)?.node {
-            Node::Leaf(Leaf { text: Some(text), origin }) if is_filled(text) => {
-                Some(Found { texts: vec![text.clone()], is_list: false, origin: origin.clone() })
+            Layer::Flags => self.in_map(&self.overrides.flags, path, secret),
+            Layer::Json => self.in_map(&self.overrides.json, path, secret),
+            Layer::Environment => self.in_environment(path, &variables_of(path), secret),
+            Layer::File => self.in_map(&self.file.tree, path, secret),
+            Layer::Originals => {
+                let free: Vec<_> =
+                    variables.iter().filter(|name| !self.belongs_to_the_file(name)).cloned().collect();
+                self.in_environment(path, &free, secret).or_else(|| self.in_config_tree(path, &free, secret))
             }
-            _ => None,
         }
     }
 
-    /// An empty variable sets nothing. A variable that the file names in a placeholder belongs to the file,
-    /// which says better where it goes; only the name that Spring derives from the key overrides it.
-    fn in_environment(&self, path: &str, variables: &[String]) -> Option<Found> {
-        let free = variables.iter().filter(|name| !self.belongs_to_the_file(name)).cloned();
-        let mut names = variables_of(path).into_iter().chain(free);
-        names.find_map(|name| {
-            let text = self.environment.get(&name).filter(|text| is_filled(text))?.to_owned();
-            Some(Found { texts: vec![text], is_list: false, origin: Origin::variable(name) })
+    /// An empty variable sets nothing.
+    fn in_environment(&mut self, path: &str, names: &[String], secret: bool) -> Option<Found> {
+        let (texts, origin) = names.iter().find_map(|name| self.overrides.environment.texts(name))?;
+        let is_list = texts.len() > 1;
+        if secret {
+            return Some(Found { texts, is_list, origin });
+        }
+        let texts: Vec<_> = texts.iter().filter_map(|text| self.fill(path, text, &origin, false)).collect();
+        (!texts.is_empty()).then(|| Found {
+            texts: texts.into_iter().map(|(text, _)| text).collect(),
+            is_list,
+            origin,
         })
     }
 
+    /// Where no file is named, the original's own would have found its variables in a configuration tree too.
+    fn in_config_tree(&mut self, path: &str, names: &[String], secret: bool) -> Option<Found> {
+        let name = names.iter().find(|name| self.file.is_absent && self.file.tree.get(name).is_some())?;
+        let Node::Leaf(Leaf { text: Some(text), origin }) = &self.file.tree.get(name)?.node else {
+            return None;
+        };
+        let (text, origin) = self.fill(path, text, origin, secret)?;
+        Some(Found { texts: vec![text], is_list: false, origin })
+    }
+
+    /// A variable that the file names in a placeholder belongs to the file, which says better where it goes; only the
+    /// name that Spring derives from the key overrides it.
     fn belongs_to_the_file(&self, variable: &str) -> bool {
         let plain = variable.strip_suffix("_FILE").unwrap_or(variable);
         self.file.variables.contains(variable) || self.file.variables.contains(plain)
     }
 
-    fn in_file(&mut self, path: &str, secret: bool) -> Option<Found> {
-        let entry = self.file.tree.get(path)?;
+    fn in_map(&mut self, map: &'s Map, path: &str, secret: bool) -> Option<Found> {
+        let entry = map.get(path)?;
         match &entry.node {
             Node::Leaf(leaf) => {
-                let (text, origin) = self.fill(path, leaf, secret)?;
+                let (text, origin) = self.fill(path, leaf.text.as_deref()?, &leaf.origin, secret)?;
                 Some(Found { texts: vec![text], is_list: false, origin })
             }
             Node::List(items) => {
-                let origin = entry.origin.clone();
-                let texts: Vec<_> = items.iter().filter_map(|item| self.item(path, item, secret)).collect();
-                (!texts.is_empty()).then_some(Found { texts, is_list: true, origin })
+                let texts: Vec<_> =
+                    items.iter().filter_map(|item| self.item(path, item, &entry.origin, secret)).collect();
+                (!texts.is_empty()).then(|| Found { texts, is_list: true, origin: entry.origin.clone() })
             }
             Node::Map(_) => None,
         }
     }
 
-    fn item(&mut self, path: &str, item: &Node, secret: bool) -> Option<String> {
+    fn item(&mut self, path: &str, item: &Node, list: &Origin, secret: bool) -> Option<String> {
         if let Node::Leaf(leaf) = item {
-            return self.fill(path, leaf, secret).map(|(text, _)| text);
+            return self.fill(path, leaf.text.as_deref()?, &leaf.origin, secret).map(|(text, _)| text);
         }
-        let origin = self.file.tree.get(path).map(|entry| entry.origin.clone());
-        self.faults.push(Fault::new(path, origin, "every item of the list must be a plain value"));
+        self.faults.push(Fault::new(path, list.clone(), "every item of the list must be a plain value"));
         None
     }
 
-    /// The text of a leaf with its placeholders filled; nothing where it comes out empty.
-    fn fill(&mut self, path: &str, leaf: &Leaf, secret: bool) -> Option<(String, Origin)> {
-        let text = leaf.text.as_deref()?;
-        let environment = self.environment;
-        let mut lookup = |name: &str| {
-            if secret {
-                return secret::variable(environment, name);
-            }
-            Ok(environment.get(name).map(str::to_owned))
-        };
-        match placeholder::fill(text, &mut lookup) {
+    /// A text with its placeholders filled; nothing where it comes out empty.
+    fn fill(&mut self, path: &str, text: &str, origin: &Origin, secret: bool) -> Option<(String, Origin)> {
+        // Arguments are typed by a person or a shell: a secret among them is taken as it is.
+        if secret && *origin == Origin::Flag {
+            return is_filled(text).then(|| (text.to_owned(), origin.clone()));
+        }
+        match (Values { overrides: self.overrides, tree: &self.file.tree }).fill(text, secret) {
             Ok(filled) if !is_filled(&filled.text) => None,
-            Ok(filled) => Some((filled.text, leaf.origin.clone().with_variables(filled.variables))),
+            Ok(filled) => Some((filled.text, origin.clone().with_variables(filled.variables))),
             Err(error) => {
-                self.faults.push(Fault::new(path, leaf.origin.clone(), error.to_string()));
+                self.faults.push(Fault::new(path, origin.clone(), error.to_string()));
                 None
             }
         }

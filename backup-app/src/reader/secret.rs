@@ -1,18 +1,14 @@
 //! Secrets: from a value or from a file that is named beside it, and masked in every table.
 
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use secrecy::SecretString;
 
-use super::{Found, Key, LAYERS, Layer, Reader, items};
-use crate::environment::Environment;
+use super::{Found, Key, LAYERS, Layer, Reader, items, shape};
 use crate::explain::MASK;
-use crate::fault::Fault;
+use crate::fault::{Fault, Warning};
 use crate::origin::Origin;
-
-/// No token is longer; a wrong path must not fill the memory.
-const MAX_BYTES: u64 = 64 * 1024;
+use crate::secret_file;
 
 impl Reader<'_> {
     /// A secret: `api-token`, or the content of the file that `api-token-file` names.
@@ -66,9 +62,12 @@ impl Reader<'_> {
             self.faults.push(Fault::new(path, named.origin, "expects one file, not a list"));
             return None;
         };
-        let file = PathBuf::from(file);
-        match read(&file) {
+        let file = PathBuf::from(file.trim());
+        match secret_file::read(&file) {
             Ok(text) => {
+                if secret_file::is_open_to_all(&file) {
+                    self.warn_open(path, &file, &named.origin);
+                }
                 let origin = Origin::SecretFile { path: file, named_by: Box::new(named.origin) };
                 Some(Found { texts: vec![text], is_list: false, origin })
             }
@@ -77,6 +76,11 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn warn_open(&mut self, path: &str, file: &std::path::Path, named_by: &Origin) {
+        let message = format!("everybody on this machine may change the file {}", file.display());
+        self.warnings.push(Warning { key: path.to_owned(), origin: Some(named_by.clone()), message });
     }
 
     fn accept(&mut self, path: &str, found: Found, several: bool) -> Vec<SecretString> {
@@ -97,6 +101,10 @@ impl Reader<'_> {
             self.faults.push(Fault::new(path, origin, "holds a line break or another control character"));
             return Vec::new();
         }
+        if let Some(message) = texts.iter().find_map(|text| shape::check(text, &origin).err()) {
+            self.faults.push(Fault::new(path, origin, message));
+            return Vec::new();
+        }
         self.row(path, MASK, origin);
         texts.into_iter().map(SecretString::from).collect()
     }
@@ -108,28 +116,5 @@ fn file_key(key: &Key) -> Key {
         path: format!("{}-file", key.path),
         also: key.also.iter().map(|path| format!("{path}-file")).collect(),
         variables: key.variables.iter().map(|name| format!("{name}_FILE")).collect(),
-    }
-}
-
-/// What a placeholder of a secret gets: the variable, or the content of the file that `<NAME>_FILE` names.
-pub(super) fn variable(environment: &Environment, name: &str) -> Result<Option<String>, String> {
-    let file = format!("{name}_FILE");
-    match (environment.get(name), environment.filled(&file)) {
-        (Some(value), Some(_)) if !value.is_empty() => Err(format!("{name} and {file} are both set")),
-        (_, Some(path)) => read(Path::new(path)).map(Some),
-        (value, None) => Ok(value.map(str::to_owned)),
-    }
-}
-
-/// The content of a secret's file without its last line break.
-fn read(path: &Path) -> Result<String, String> {
-    let refuse = |why: &dyn std::fmt::Display| format!("the file {} {why}", path.display());
-    let file = std::fs::File::open(path).map_err(|error| refuse(&format_args!("cannot be read: {error}")))?;
-    let mut text = String::new();
-    let length = file.take(MAX_BYTES + 1).read_to_string(&mut text);
-    match length.map_err(|error| refuse(&format_args!("cannot be read: {error}")))? {
-        length if length as u64 > MAX_BYTES => Err(refuse(&"is larger than any secret")),
-        _ if text.trim().is_empty() => Err(refuse(&"is empty")),
-        _ => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
     }
 }

@@ -4,10 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use chrono_tz::Tz;
-use url::Url;
-
 use super::duration;
+use chrono_tz::Tz;
 
 /// The longest part of a text that a message repeats.
 const LONGEST_QUOTE: usize = 80;
@@ -165,10 +163,17 @@ impl Setting for Duration {
 
 impl Setting for Tz {
     fn read(text: &str) -> Result<Self, Unfit> {
+        let text = text.trim();
         let zones = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-        text.trim().parse().map_err(|_| Unfit {
-            message: format!("{} is no time zone", quoted(text)),
-            suggestion: nearest(text, zones()),
+        text.parse().map_err(|_| {
+            let form = "write the name of a place, such as Asia/Kolkata";
+            match zone_form(text) {
+                Some(what) => Unfit::new(format!("{} is {what}, not a time zone; {form}", quoted(text))),
+                None => Unfit {
+                    message: format!("{} is no time zone; {form}", quoted(text)),
+                    suggestion: nearest(text, zones()),
+                },
+            }
         })
     }
 
@@ -177,30 +182,22 @@ impl Setting for Tz {
     }
 }
 
+/// What Java takes for a zone beside the names of places: `+05:30`, `GMT+5`, `IST`.
+fn zone_form(text: &str) -> Option<&'static str> {
+    let offset = text.trim_start_matches("UTC").trim_start_matches("GMT");
+    if offset.starts_with(['+', '-']) && offset.contains(|c: char| c.is_ascii_digit()) {
+        return Some("an offset");
+    }
+    let is_short = (1..=5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase());
+    is_short.then_some("an abbreviation")
+}
+
 impl Setting for IpAddr {
     fn read(text: &str) -> Result<Self, Unfit> {
         match text.trim() {
             "localhost" => Ok(Ipv4Addr::LOCALHOST.into()),
             other => other.parse().map_err(|_| Unfit::new(format!("{} is no IP address", quoted(text)))),
         }
-    }
-
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
-/// An address of YBA. A text with credentials is refused unseen: tokens have settings of their own.
-impl Setting for Url {
-    fn read(text: &str) -> Result<Self, Unfit> {
-        let url = Url::parse(text.trim()).map_err(|error| Unfit::new(format!("is no URL: {error}")))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Unfit::new("must not hold a user or a password; the token is `api-token`"));
-        }
-        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
-            return Err(Unfit::new("is no http or https URL"));
-        }
-        Ok(url)
     }
 
     fn show(&self) -> String {
@@ -254,11 +251,12 @@ mod tests {
     fn complaints_say_what_was_expected() {
         assert_eq!(message::<bool>("ja"), "`ja` is none of true, false");
         assert_eq!(message::<u16>("70000"), "`70000` is no whole number from 0 to 65535");
-        assert_eq!(
-            message::<Url>("https://user:s3cret@yba"),
-            "must not hold a user or a password; the token is `api-token`"
-        );
-        assert_eq!(message::<Url>("ftp://yba"), "is no http or https URL");
+        for (zone, what) in [("IST", "an abbreviation"), ("+05:30", "an offset"), ("GMT+5:30", "an offset")] {
+            let expected = format!(
+                "`{zone}` is {what}, not a time zone; write the name of a place, such as Asia/Kolkata"
+            );
+            assert_eq!(message::<Tz>(zone), expected);
+        }
         assert_eq!(Tz::read("Asia/Kolkatta").err().unwrap().suggestion.as_deref(), Some("Asia/Kolkata"));
     }
 

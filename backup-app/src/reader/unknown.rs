@@ -7,8 +7,11 @@ use crate::file::tree::{Entry, Leaf, Map, Node, canonical, canonical_path};
 /// Our sections of the file. Everything else belongs to Spring and is ignored.
 const OWN: [&str; 5] = ["yba", "datasource", "server", "logging", "orchestrator"];
 
+/// Spring's sections that its users give as arguments.
+const FOREIGN_ARGUMENTS: [&str; 4] = ["spring", "management", "data", "app"];
+
 /// Spring's keys inside our sections: the original's file may hold them.
-const SPRINGS: [&str; 24] = [
+const SPRINGS: [&str; 23] = [
     "server.compression",
     "server.connection-timeout",
     "server.error",
@@ -20,7 +23,6 @@ const SPRINGS: [&str; 24] = [
     "server.netty",
     "server.reactive",
     "server.server-header",
-    "server.servlet",
     "server.shutdown",
     "server.ssl",
     "server.tomcat",
@@ -35,21 +37,30 @@ const SPRINGS: [&str; 24] = [
     "logging.threshold",
 ];
 
+/// Sections of Spring's of which each key has a warning of its own.
+const SPRINGS_SECTIONS: [&str; 1] = ["server.servlet"];
+
 /// The beginnings of our variables' names.
 const PREFIXES: [&str; 6] = ["YBA_", "UAM_", "DATASOURCE_", "SERVER_", "LOGGING_", "ORCHESTRATOR_"];
 
 impl Reader<'_> {
     /// Complains about everything in our sections that no setting asked for.
     pub(crate) fn refuse_unknown(&mut self) {
-        let (file, flags) = (self.file, self.flags);
-        for entry in file.tree.entries() {
+        let (overrides, file) = (self.overrides, self.file);
+        for entry in file.tree.entries().chain(overrides.json.entries()) {
             if OWN.contains(&canonical(&entry.name).as_str()) {
                 self.check(entry, "");
             } else {
                 self.check_foreign(entry);
             }
         }
-        flags.entries().for_each(|entry| self.check(entry, ""));
+        for entry in overrides.flags.entries() {
+            // Arguments are typed: a section that is not ours is a slip, Spring's own apart.
+            if !FOREIGN_ARGUMENTS.contains(&canonical(&entry.name).as_str()) {
+                self.check(entry, "");
+            }
+        }
+        self.check_springs();
         self.check_variables();
     }
 
@@ -64,6 +75,10 @@ impl Reader<'_> {
             Node::Leaf(Leaf { text: None, .. }) if is_section => {}
             _ if is_value => {}
             _ if is_section => self.refuse(&path, entry, "is a section: it expects keys, not a value"),
+            _ if Self::is_missed(&path) => {}
+            Node::Map(map) if SPRINGS_SECTIONS.contains(&canonical_path(&path).as_str()) => {
+                map.entries().for_each(|below| self.ignore_below(&path, below));
+            }
             _ if is_springs(&path) => self.ignore(&path, entry),
             _ => self.unknown(&path, above, entry),
         }
@@ -107,6 +122,14 @@ impl Reader<'_> {
         self.warnings.push(Warning { key: path.to_owned(), origin: Some(entry.origin.clone()), message });
     }
 
+    /// Each key of a section of Spring's, unless another warning speaks of it.
+    fn ignore_below(&mut self, above: &str, entry: &Entry) {
+        let path = format!("{above}.{}", entry.name);
+        if !Self::is_missed(&path) {
+            self.ignore(&path, entry);
+        }
+    }
+
     /// A section that is nearly one of ours is ignored like every foreign one, but not silently.
     fn check_foreign(&mut self, entry: &Entry) {
         if let Some(own) = nearest(&entry.name, OWN) {
@@ -121,9 +144,9 @@ impl Reader<'_> {
 
     /// The environment holds anything, so an unknown variable is no fault; a misspelt one is worth a word.
     fn check_variables(&mut self) {
-        let unread = self.environment.names().filter(|name| {
+        let unread = self.overrides.environment.names().filter(|name| {
             let ours = name.len() <= 96 && PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-            ours && !self.consulted.contains(*name) && !self.belongs_to_the_file(name)
+            ours && !self.is_consulted(name) && !self.belongs_to_the_file(name)
         });
         let misspelt: Vec<_> = unread
             .filter_map(|name| {

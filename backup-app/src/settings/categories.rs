@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use backup_core::fold_case;
+
 use super::TargetSettings;
 use crate::fault::Fault;
 use crate::reader::{Reader, quoted};
@@ -9,10 +11,10 @@ use crate::reader::{Reader, quoted};
 /// Complains about every code that two targets answer to.
 pub(super) fn check(reader: &mut Reader<'_>, targets: &[TargetSettings]) {
     let mut owners: BTreeMap<String, &str> =
-        targets.iter().map(|target| (target.key.to_lowercase(), target.key.as_str())).collect();
+        targets.iter().map(|target| (fold_case(&target.key), target.key.as_str())).collect();
     for target in targets {
         for code in &target.category_codes {
-            let owner = *owners.entry(code.to_lowercase()).or_insert(&target.key);
+            let owner = *owners.entry(fold_case(code)).or_insert(&target.key);
             if owner != target.key {
                 clash(reader, target, code, owner);
             }
@@ -22,8 +24,11 @@ pub(super) fn check(reader: &mut Reader<'_>, targets: &[TargetSettings]) {
 
 fn clash(reader: &mut Reader<'_>, target: &TargetSettings, code: &str, owner: &str) {
     let key = format!("yba.databases.{}.category-codes", target.key);
-    let whose =
-        if owner.eq_ignore_ascii_case(code) { "is the key of the target" } else { "belongs to the target" };
+    let whose = if fold_case(owner) == fold_case(code) {
+        "is the key of the target"
+    } else {
+        "belongs to the target"
+    };
     let message = format!(
         "{} of the target `{}` {whose} `{owner}`; a request must find one target",
         quoted(code),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::database;
 use super::datasource_url::DatasourceUrl;
 use super::yba::positive;
 use crate::reader::{Key, Reader, Words};
@@ -39,7 +40,7 @@ pub struct DatasourceSettings {
 pub struct PoolSettings {
     /// `datasource.maximum-pool-size` (10).
     pub maximum_size: u32,
-    /// `datasource.minimum-idle` (1).
+    /// `datasource.minimum-idle` (5, and no more than the pool holds).
     pub minimum_idle: u32,
     /// `datasource.connection-timeout` (30 s): how long work waits for a connection.
     pub connection_timeout: Duration,
@@ -107,10 +108,10 @@ impl Words for SslMode {
 
 impl DatasourceSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let url = reader.setting(spring("url"), DatasourceUrl::default());
+        let url = database::read(reader);
         let settings = Self {
-            username: reader.optional(spring("username")),
-            password: reader.secret(spring("password")),
+            username: reader.optional(user("username")),
+            password: reader.secret(user("password")),
             schema: schema(reader, &url),
             migrate: reader.setting("datasource.migrate", true),
             ssl_enable: reader.optional("datasource.ssl.enable"),
@@ -126,7 +127,7 @@ impl DatasourceSettings {
     fn warn(&self, reader: &mut Reader<'_>) {
         let is_sqlite = self.url.is_sqlite();
         if is_sqlite && self.username.is_some() {
-            reader.warn("datasource.username", "means nothing to SQLite; is `datasource.url` missing?");
+            reader.warn("datasource.username", "means nothing to SQLite");
         }
         if self.ssl_enable == Some(true) && self.ssl_mode == Some(SslMode::Disable) {
             reader.fault("datasource.ssl.mode", "is `disable`, and `datasource.ssl.enable` is true");
@@ -134,9 +135,9 @@ impl DatasourceSettings {
     }
 }
 
-/// A setting of Spring's datasource under our own name.
-fn spring(field: &str) -> Key {
-    Key::from(format!("datasource.{field}")).or(&format!("spring.datasource.{field}"))
+/// Who connects, under our own name and Spring's; Hikari's own setting is stronger than that of the datasource.
+pub(super) fn user(field: &str) -> Key {
+    hikari(field).or(&format!("spring.datasource.{field}"))
 }
 
 /// A setting of Hikari's pool under our own name.
@@ -158,9 +159,10 @@ fn schema(reader: &mut Reader<'_>, url: &DatasourceUrl) -> String {
 
 impl PoolSettings {
     fn read(reader: &mut Reader<'_>) -> Self {
+        let maximum_size = reader.within(hikari("maximum-pool-size"), 10, 1..=10_000);
         let settings = Self {
-            maximum_size: reader.within(hikari("maximum-pool-size"), 10, 1..=10_000),
-            minimum_idle: reader.within(hikari("minimum-idle"), 1, 0..=10_000),
+            maximum_size,
+            minimum_idle: reader.within(hikari("minimum-idle"), maximum_size.min(5), 0..=10_000),
             connection_timeout: positive(reader, hikari("connection-timeout"), Duration::from_secs(30)),
             idle_timeout: reader.setting(hikari("idle-timeout"), Duration::from_mins(10)),
             max_lifetime: reader.setting(hikari("max-lifetime"), Duration::from_mins(30)),

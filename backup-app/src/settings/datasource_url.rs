@@ -4,6 +4,7 @@ use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::address::masked_query;
 use crate::explain::MASK;
 use crate::reader::{Setting, Unfit};
 
@@ -47,36 +48,54 @@ impl fmt::Display for DatasourceUrl {
     /// Whatever may be a password is masked; rather too much than too little.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.expose();
-        let (start, rest) = text.split_at(text.find("//").map_or(0, |slashes| slashes + 2));
-        let (address, query) = rest.split_once('?').map_or((rest, ""), |(address, query)| (address, query));
-        if query.contains('@') {
-            // Nobody can tell whether this belongs to the password or to a parameter.
-            return write!(f, "{start}{MASK}");
-        }
-        f.write_str(start)?;
-        match address.rsplit_once('@') {
-            Some((user, address)) => match user.split_once(':') {
-                Some((user, _)) => write!(f, "{user}:{MASK}@{address}")?,
-                None => write!(f, "{MASK}@{address}")?,
-            },
-            None => f.write_str(address)?,
-        }
-        let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(masked).collect::<Vec<_>>();
-        if pairs.is_empty() { Ok(()) } else { write!(f, "?{}", pairs.join("&")) }
+        let (scheme, rest) = text.split_at(text.find(':').map_or(0, |colon| colon + 1));
+        let shown = if self.is_sqlite() { masked_file(rest) } else { masked_server(text) };
+        f.write_str(&shown.unwrap_or_else(|| format!("{scheme}{MASK}")))
     }
 }
 
-/// A parameter of a URL, without its value where that is a secret.
-fn masked(pair: &str) -> String {
-    match pair.split_once('=') {
-        Some((name, _)) if is_secret(name) => format!("{name}={MASK}"),
-        _ => pair.to_owned(),
+/// What lies behind `sqlite:`; nothing where it may be the address of a server.
+fn masked_file(rest: &str) -> Option<String> {
+    if rest.contains('@') {
+        return None;
     }
+    let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+    Some(format!("sqlite:{}", with_query(path, query)))
 }
 
-fn is_secret(parameter: &str) -> bool {
-    let parameter = parameter.to_lowercase();
-    ["pass", "pwd", "secret", "token"].iter().any(|word| parameter.contains(word))
+/// An address of a server without its password; nothing where it cannot be told what is the password.
+fn masked_server(text: &str) -> Option<String> {
+    let Some(slashes) = text.find("://") else {
+        let (scheme, rest) = text.rsplit_once(':')?;
+        let (database, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let is_plain = DatasourceUrl::scheme(text) == scheme && !rest.contains('@');
+        return is_plain.then(|| format!("{scheme}:{}", with_query(database, query)));
+    };
+    let (start, rest) = text.split_at(slashes + 3);
+    let (address, query) = rest.split_once('?').unwrap_or((rest, ""));
+    if query.contains('@') {
+        return None;
+    }
+    let (user, address) = match address.rsplit_once('@') {
+        Some((user, address)) => match user.split_once(':') {
+            Some((user, _)) => (format!("{user}:{MASK}@"), address),
+            None => (format!("{MASK}@"), address),
+        },
+        None => (String::new(), address),
+    };
+    let hosts = address.split('/').next().unwrap_or_default();
+    hosts.split(',').all(is_host).then(|| format!("{start}{user}{}", with_query(address, query)))
+}
+
+/// `h`, `h:5433`, `[::1]:5433`: `user:password` without a host is none.
+fn is_host(text: &str) -> bool {
+    let behind = text.rsplit_once(']').map_or(text, |(_, behind)| behind);
+    behind.split_once(':').is_none_or(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+fn with_query(address: &str, query: &str) -> String {
+    let query = masked_query(query);
+    if query.is_empty() { address.to_owned() } else { format!("{address}?{query}") }
 }
 
 impl fmt::Debug for DatasourceUrl {
@@ -88,13 +107,23 @@ impl fmt::Debug for DatasourceUrl {
 impl Setting for DatasourceUrl {
     fn read(text: &str) -> Result<Self, Unfit> {
         let text = text.trim();
-        if Self::scheme(text).is_empty() {
-            return Err(Unfit::new(
+        let scheme = Self::scheme(text);
+        let rest = text.get(scheme.len() + 1..).unwrap_or_default();
+        match scheme {
+            "" => Err(Unfit::new(
                 "names no database that we know; it begins with sqlite:, postgres:, postgresql:, jdbc:postgresql: or \
                  jdbc:yugabytedb:",
-            ));
+            )),
+            "sqlite" if rest.split_once('@').is_some_and(|(user, _)| user.contains(':')) => Err(Unfit::new(
+                "names a file, and holds a user and a password; the address of a server begins with postgres:// \
+                 or jdbc:postgresql://",
+            )),
+            "sqlite" => Ok(Self(SecretString::from(text.to_owned()))),
+            _ if !rest.starts_with("//") && rest.contains(['@', ':']) => {
+                Err(Unfit::new(format!("lacks the two slashes; write {scheme}://host:port/database")))
+            }
+            _ => Ok(Self(SecretString::from(text.to_owned()))),
         }
-        Ok(Self(SecretString::from(text.to_owned())))
     }
 
     fn show(&self) -> String {
@@ -119,16 +148,40 @@ mod tests {
                 "postgres://u:******@h:5433/db?sslmode=require",
             ),
             ("postgres://u:s3@cr/et@h/db", "postgres://u:******@h/db"),
-            ("postgres://u:s3@cr/et?x@h/db", "postgres://******"),
+            ("postgres://u:s3@cr/et?x@h/db", "postgres:******"),
             (
                 "jdbc:yugabytedb://h:5433/db?user=u&password=s3cret",
                 "jdbc:yugabytedb://h:5433/db?user=u&password=******",
             ),
             ("postgres://s3cret@h/db", "postgres://******@h/db"),
-            ("postgres://h/db?password=s3@cret", "postgres://******"),
+            ("postgres://h/db?password=s3@cret", "postgres:******"),
+            ("postgres://u:s3cret", "postgres:******"),
+            ("postgres://u:s3cret/db", "postgres:******"),
+            ("jdbc:postgresql:db?password=s3cret", "jdbc:postgresql:db?password=******"),
+            ("postgres://h1:5433,[::1]:5433/db", "postgres://h1:5433,[::1]:5433/db"),
         ] {
             assert_eq!(url(text).to_string(), shown);
             assert_eq!(format!("{:?}", url(text)), format!("\"{shown}\""));
+        }
+    }
+
+    #[test]
+    fn a_mistyped_address_is_refused_and_never_shown() {
+        for text in [
+            "postgres:/u:s3cret@h/db",
+            "postgres:u:s3cret@h/db",
+            "jdbc:postgresql:u:s3cret@h/db",
+            "jdbc:yugabytedb:/u:s3cret@h/db",
+            "sqlite://u:s3cret@h/db",
+            "sqlite:u:s3cret@h",
+            "postgresql//u:s3cret@h/db",
+            "postgress://u:s3cret@h/db",
+            "u:s3cret@h/db",
+        ] {
+            let unfit = DatasourceUrl::read(text).err().unwrap();
+            assert!(!unfit.message.contains("s3cret"), "{text}: {}", unfit.message);
+            let shown = DatasourceUrl(SecretString::from(text.to_owned()));
+            assert!(!format!("{shown} {shown:?}").contains("s3cret"), "{shown}");
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::address::YbaAddress;
 use super::instance::{Instances, derive};
 use super::strategy::CategoryType;
 use super::target::{
@@ -61,10 +62,9 @@ impl Draft {
         let first_row = reader.rows.len();
         let mut urls = Vec::new();
         let mut url = |reader: &mut Reader<'_>, field: &str| {
-            let url: Url = reader.optional(name(key, field))?;
-            let text = url.to_string();
-            urls.push((path(key, field), url));
-            Some(text)
+            let url: YbaAddress = reader.optional(name(key, field))?;
+            urls.push((path(key, field), url.expose().clone()));
+            Some(url)
         };
         let is_db2 = !written && key == "db2";
         let target = TargetSettings {
@@ -82,7 +82,7 @@ impl Draft {
             table_type: reader.setting(name(key, "backup-type"), TableType::default()),
             keyspaces: reader.list(name(key, "keyspaces")),
             db_name: reader.optional(name(key, "db-name")),
-            expiry: reader.optional(name(key, "expiry-ms")).filter(|expiry: &Duration| !expiry.is_zero()),
+            expiry: expiry(reader, key, written),
             on_missing_base: reader.setting(name(key, "on-missing-base"), OnMissingBase::default()),
             base_backup_uuid: reader.optional(name(key, "base-backup-uuid")),
             deadline: positive(reader, name(key, "deadline"), Duration::from_hours(24)),
@@ -307,6 +307,17 @@ fn path(key: &str, field: &str) -> String {
 
 fn name(key: &str, field: &str) -> Key {
     Key::from(path(key, field)).with_variables(variables(key, field))
+}
+
+/// A target that only variables define has the expiry of the original's file.
+fn expiry(reader: &mut Reader<'_>, key: &str, written: bool) -> Option<Duration> {
+    let field = name(key, "expiry-ms");
+    let expiry = match (written, key) {
+        (true, _) => reader.optional(field),
+        (false, "uam-db") => Some(reader.setting(field, Duration::from_hours(48))),
+        (false, _) => Some(reader.setting(field, Duration::from_hours(24))),
+    };
+    expiry.filter(|expiry| !expiry.is_zero())
 }
 
 fn is_original(key: &str) -> bool {

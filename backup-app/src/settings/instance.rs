@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
+use super::address::YbaAddress;
 use super::yba::{YbaSettings, certificate, per_second, skip_verify, warn_no_uuid, warn_plaintext};
 use crate::reader::{Reader, Setting as _, Unfit};
 
@@ -88,15 +89,15 @@ fn read(reader: &mut Reader<'_>, yba: &YbaSettings, name: &str) -> Result<Instan
 }
 
 fn base_urls(reader: &mut Reader<'_>, one: &str, several: &str) -> Vec<Url> {
-    let single: Option<Url> = reader.optional(one);
+    let single: Option<YbaAddress> = reader.optional(one);
     let texts = reader.list(several);
     if single.is_some() && !texts.is_empty() {
         reader.fault(several, "is given beside `base-url`; give one of them");
     }
-    let mut urls: Vec<(&str, Url)> = single.into_iter().map(|url| (one, url)).collect();
+    let mut urls: Vec<(&str, Url)> = single.into_iter().map(|url| (one, url.expose().clone())).collect();
     for text in texts {
-        match Url::read(&text) {
-            Ok(url) => urls.push((several, url)),
+        match YbaAddress::read(&text) {
+            Ok(url) => urls.push((several, url.expose().clone())),
             Err(Unfit { message, .. }) => reader.fault(several, message),
         }
     }

@@ -3,7 +3,9 @@
 //! Precedence, the weakest first: defaults, the file (base documents, then those of the active profiles), the
 //! environment, flags.
 
+mod address;
 mod categories;
+mod database;
 mod datasource;
 mod datasource_url;
 mod drafts;
@@ -16,9 +18,8 @@ mod target;
 mod yba;
 
 use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
 
+pub use self::address::YbaAddress;
 pub use self::datasource::{DatasourceSettings, PoolSettings, RetrySettings, SslMode};
 pub use self::datasource_url::DatasourceUrl;
 pub use self::instance::InstanceSettings;
@@ -32,14 +33,11 @@ pub use self::target::{
 pub use self::yba::YbaSettings;
 use crate::explain::Explanation;
 use crate::fault::{ConfigError, Fault, Faults, Warning};
-use crate::file::tree::{Leaf, Map, Node};
-use crate::file::{self, File};
+use crate::file::{self, File, Main};
 use crate::origin::Origin;
+use crate::overrides::Overrides;
 use crate::reader::{Key, Reader};
 use crate::sources::Sources;
-
-/// Larger than any configuration; a wrong path must not fill the memory.
-const MAX_FILE_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Everything that is configured, resolved and checked.
 #[derive(Clone, Debug)]
@@ -86,8 +84,8 @@ impl Settings {
     ///
     /// A named file that cannot be read, or text that is no YAML.
     pub fn examine(sources: &Sources) -> Result<Examination, ConfigError> {
-        let (name, text) = named_text(sources)?;
-        Ok(Self::read_text(&name, &text, sources)?.1)
+        let main = sources.main()?;
+        Ok(Self::read_from(main.as_ref(), sources)?.1)
     }
 
     /// Loads the settings, or says everything that is wrong with them.
@@ -96,31 +94,41 @@ impl Settings {
     ///
     /// A named file that cannot be read, text that is no YAML, or settings that are wrong: all of them at once.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let (name, text) = named_text(sources)?;
-        Self::from_text(&name, &text, sources)
+        let main = sources.main()?;
+        Self::from_main(main.as_ref(), sources)
     }
 
-    /// The same for a text in place of the file; `name` stands for it in faults.
+    /// The same for a text in place of the file; `name` stands for it in faults. An empty text stands for no file.
     ///
     /// # Errors
     ///
     /// As [`load`](Self::load), for the text.
     pub fn from_text(name: &str, text: &str, sources: &Sources) -> Result<Self, ConfigError> {
-        let (settings, Examination { explanation, faults, warnings }) = Self::read_text(name, text, sources)?;
+        let main = Main { name: name.to_owned(), text: text.to_owned(), path: None };
+        Self::from_main(Some(main).filter(|main| !main.text.trim().is_empty()).as_ref(), sources)
+    }
+
+    fn from_main(main: Option<&Main>, sources: &Sources) -> Result<Self, ConfigError> {
+        let (settings, Examination { explanation, faults, warnings }) = Self::read_from(main, sources)?;
         if faults.is_empty() {
             return Ok(Self { explanation, warnings, ..settings });
         }
         Err(Faults(faults).into())
     }
 
-    fn read_text(name: &str, text: &str, sources: &Sources) -> Result<(Self, Examination), ConfigError> {
+    fn read_from(main: Option<&Main>, sources: &Sources) -> Result<(Self, Examination), ConfigError> {
         let mut faults = Vec::new();
-        let flags = flags(&sources.overrides, &mut faults);
-        let file = file::read(name, text, &flags, &sources.environment, &mut faults)?;
-        let mut reader = Reader::new(&flags, &sources.environment, &file, &sources.strategies);
+        let overrides = Overrides::new(sources, &mut faults);
+        let file = file::read(main, &overrides, &mut faults)?;
+        let mut reader = Reader::new(&overrides, &file, &sources.strategies);
         reader.faults = faults;
         let settings = Self::read(&mut reader, &file);
         reader.refuse_unknown();
+        if let Some(name) = Sources::unread_file().filter(|_| file.is_absent) {
+            let message =
+                "lies in the working directory and is not read; name it with --config or BACKUP_CONFIG";
+            reader.warn(name, message);
+        }
         let Reader { rows, mut faults, warnings, .. } = reader;
         faults.sort_by_key(|fault| fault.origin.as_ref().and_then(Origin::line).unwrap_or(usize::MAX));
         faults.dedup();
@@ -168,48 +176,4 @@ impl Settings {
         let key = file::tree::canonical(key);
         self.targets.iter().find(|target| file::tree::canonical(&target.key) == key)
     }
-}
-
-/// The configuration's text, and what to call it.
-fn named_text(sources: &Sources) -> Result<(String, String), ConfigError> {
-    Ok(match named_file(sources) {
-        Some((path, named_by)) => (path.display().to_string(), read_file(&path, named_by)?),
-        None => ("(no file)".to_owned(), String::new()),
-    })
-}
-
-fn named_file(sources: &Sources) -> Option<(PathBuf, &'static str)> {
-    let flag = sources.file.clone().map(|path| (path, "--config"));
-    flag.or_else(|| {
-        sources.environment.filled("BACKUP_CONFIG").map(|path| (PathBuf::from(path), "BACKUP_CONFIG"))
-    })
-}
-
-fn read_file(path: &Path, named_by: &'static str) -> Result<String, ConfigError> {
-    let read = || {
-        let length = std::fs::metadata(path)?.len();
-        if length > MAX_FILE_BYTES {
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, "it is larger than any configuration"));
-        }
-        std::fs::read_to_string(path)
-    };
-    read().map_err(|source| ConfigError::Unreadable { path: path.to_owned(), named_by, source })
-}
-
-/// Flags as a tree, so that they are found in every spelling too. The last of two wins.
-fn flags(overrides: &[(String, String)], faults: &mut Vec<Fault>) -> Map {
-    let mut flags = Map::default();
-    for (key, value) in overrides {
-        let mut flag = Map::default();
-        let leaf = Leaf { text: Some(value.clone()), origin: Origin::Flag };
-        match flag.insert(key, Origin::Flag, Node::Leaf(leaf)) {
-            Ok(()) => flags.merge(flag),
-            Err(_) => faults.push(Fault::new(
-                key,
-                Origin::Flag,
-                "is no key: a part is empty, or there are too many",
-            )),
-        }
-    }
-    flags
 }

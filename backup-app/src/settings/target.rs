@@ -5,7 +5,7 @@ use std::time::Duration;
 pub use backup_core::{Completion, OnMissingBase, OnUnknown};
 use secrecy::SecretString;
 
-use super::CategoryType;
+use super::{CategoryType, YbaAddress};
 use crate::reader::Words;
 
 /// One database that can be backed up.
@@ -26,7 +26,8 @@ pub struct TargetSettings {
     pub keyspaces: Vec<String>,
     /// `db-name`: the database's name, for people.
     pub db_name: Option<String>,
-    /// `expiry-ms`: how long YBA keeps the backup; absent or 0: for ever.
+    /// `expiry-ms`: how long YBA keeps the backup; absent or 0: for ever. A target that only variables define has the
+    /// original's: 24 h, and 48 h for `uam-db`.
     pub expiry: Option<Duration>,
     /// `on-missing-base` (`fail`): what an increment does without a usable base.
     pub on_missing_base: OnMissingBase,
@@ -39,11 +40,11 @@ pub struct TargetSettings {
     /// `on-unknown` (`fail`): what to do when nobody can tell whether a POST started a backup.
     pub on_unknown: OnUnknown,
     /// `full-backup-url` of the original, used as given.
-    pub full_backup_url: Option<String>,
+    pub full_backup_url: Option<YbaAddress>,
     /// `incremental-backup-url` of the original, used as given.
-    pub incremental_backup_url: Option<String>,
+    pub incremental_backup_url: Option<YbaAddress>,
     /// `last-backup-url` of the original, used as given.
-    pub last_backup_url: Option<String>,
+    pub last_backup_url: Option<YbaAddress>,
 }
 
 /// Whether a target can be used.

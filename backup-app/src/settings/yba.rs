@@ -6,7 +6,11 @@ use std::time::Duration;
 
 use url::{Host, Url};
 
+use crate::file::read::bounded;
 use crate::reader::{Key, Reader, quoted};
+
+/// Larger than any bundle of certificates.
+const MAX_CERTIFICATE: u64 = 16 * 1024 * 1024;
 
 /// Timeouts and retries of calls to YBA, and what instances start from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +64,7 @@ pub(super) fn per_second(reader: &mut Reader<'_>, key: &str) -> Option<NonZeroU3
 /// A certificate's file, which must be readable now rather than at the first call.
 pub(super) fn certificate(reader: &mut Reader<'_>, key: &str) -> Option<PathBuf> {
     let path: PathBuf = reader.optional(key)?;
-    if let Err(error) = std::fs::File::open(&path) {
+    if let Err(error) = bounded(&path, MAX_CERTIFICATE) {
         reader.fault(key, format!("the file {} cannot be read: {error}", path.display()));
     }
     Some(path)

@@ -113,7 +113,7 @@ logging:
       yba.databases.db1.deadline (application.yml:10): `soon` is no span of time; write 30s, 5m, 24h, PT30S, or plain milliseconds
       yba.max-retry-attempts (application.yml:12): `0` is not between 1 and 100
       server.port (application.yml:14): `70000` is no whole number from 0 to 65535
-      server.zone (application.yml:15): `Asia/Kolkatta` is no time zone; did you mean `Asia/Kolkata`?
+      server.zone (application.yml:15): `Asia/Kolkatta` is no time zone; write the name of a place, such as Asia/Kolkata; did you mean `Asia/Kolkata`?
       server.wait-timeout (application.yml:16): expects a value, not keys
       server.legacy-status-codes (application.yml:17): `maybe` is none of true, false
       server.max-body (application.yml:18): `huge` is no size; write 64KiB, 1MiB, or plain bytes
@@ -209,6 +209,6 @@ fn text_that_is_no_yaml_names_its_line() {
 fn a_bad_profile_expression_is_a_fault() {
     insta::assert_snapshot!(faults("a: 1\n---\nspring.config.activate.on-profile: 'prod &'\n", &[]), @"
     the configuration has a fault:
-      spring.config.activate.on-profile (application.yml:3): is no profile expression
+      spring.config.activate.on-profile (application.yml:3): is no profile expression (`&` and `|` side by side need parentheses)
     ");
 }

@@ -92,7 +92,6 @@ fn a_half_set_target_is_reported_and_stops_nobody() {
         missing.iter().map(String::as_str).eq(expected.map(|field| format!("yba.databases.db2.{field}")))
     );
     insta::assert_snapshot!(warnings(&settings), @"
-    yba.databases.db2.expiry-ms: is not set: YBA keeps these backups for ever
     yba.databases.db2: is half set, api-token, universe-uuid, storage-config-uuid missing (YBA_API_TOKEN_2, YBA_UNIVERSE_UUID_2, YBA_STORAGE_CONFIG_UUID_2): requests for it are answered TARGET_NOT_CONFIGURED
     ");
 }

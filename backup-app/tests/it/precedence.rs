@@ -47,13 +47,20 @@ fn our_own_key_beats_springs_and_says_so() {
 }
 
 #[test]
-fn a_variable_of_the_original_overrides_a_file_that_does_not_name_it() {
-    let settings = loaded("yba.databases.db1.db-name: from-file\n", &db1_variables(), &[]);
-    assert_eq!(settings.targets[0].db_name.as_deref(), Some("from-file"));
+fn a_variable_of_the_original_fills_what_a_file_leaves_out() {
     let mut variables = db1_variables();
     variables.push(("YBA_DB_NAME", "from-environment"));
-    let settings = loaded("yba.databases.db1.db-name: from-file\n", &variables, &[]);
+    let settings = loaded("yba.databases.db1.keyspaces: a\n", &variables, &[]);
     assert_eq!(settings.targets[0].db_name.as_deref(), Some("from-environment"));
+    let settings = loaded("yba.databases.db1.db-name: from-file\n", &variables, &[]);
+    assert_eq!(
+        settings.targets[0].db_name.as_deref(),
+        Some("from-file"),
+        "Spring would not know the variable"
+    );
+    variables.push(("YBA_DATABASES_DB1_DB_NAME", "from-spring"));
+    let settings = loaded("yba.databases.db1.db-name: from-file\n", &variables, &[]);
+    assert_eq!(settings.targets[0].db_name.as_deref(), Some("from-spring"));
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn a_variable_may_name_a_file() {
 fn a_key_may_name_a_file() {
     let file = SecretFile::new("s3cret\n");
     let text = format!(
-        "yba.databases.db1.apiTokenFile: {0}\nspring.datasource.password-file: {0}\nserver.auth.tokens-file: {0}\n",
+        "yba.databases.db1.apiTokenFile: {0}\nspring.datasource.url: postgres://h/d\nspring.datasource.password-file: {0}\nserver.auth.tokens-file: {0}\n",
         file.path()
     );
     let variables: Vec<_> =
@@ -89,24 +89,27 @@ fn both_forms_in_one_place_are_a_fault_and_the_stronger_place_wins() {
       yba.databases.db1.api-token (environment YBA_API_TOKEN): is given twice: here, and as a file in environment YBA_API_TOKEN_FILE
     ");
 
-    let settings = loaded("yba.databases.db1.api-token: weaker\n", &with_token_file(&file), &[]);
+    let mut variables = db1_variables();
+    variables.push(("YBA_DATABASES_DB1_API_TOKEN_FILE", file.path()));
+    let settings = loaded("yba.databases.db1.api-token: weaker\n", &variables, &[]);
     assert_eq!(connection(&settings, "db1").api_token.expose_secret(), "from-file");
 }
 
 #[test]
 fn a_file_that_cannot_be_used_is_a_fault() {
     let empty = SecretFile::new("\n");
-    let text = faults("datasource.password-file: /no/such/file\n", &with_token_file(&empty));
+    let text =
+        faults("datasource: {url: postgres://h/d, password-file: /no/such/file}\n", &with_token_file(&empty));
     insta::assert_snapshot!(text.replace(empty.path(), "FILE"), @"
     the configuration has 2 faults:
-      datasource.password (application.yml:1): the file /no/such/file cannot be read: No such file or directory (os error 2)
+      datasource.password (application.yml:1): the file that it names (a path is expected; it is not shown, because it may be the secret itself) cannot be read: No such file or directory (os error 2)
       yba.databases.db1.api-token (environment YBA_API_TOKEN_FILE): the file FILE is empty
     ");
 }
 
 #[test]
 fn a_secret_with_a_line_break_is_a_fault() {
-    insta::assert_snapshot!(faults("", &[("DATASOURCE_PASSWORD", "a\nb")]), @"
+    insta::assert_snapshot!(faults("datasource.url: postgres://h/d", &[("DATASOURCE_PASSWORD", "a\nb")]), @"
     the configuration has a fault:
       datasource.password (environment DATASOURCE_PASSWORD): holds a line break or another control character
     ");

@@ -21,7 +21,7 @@ yba:
       storage-config-uuid: {STORAGE}
       completion: accepted
       on-unknown: repost
-datasource.username: u
+datasource: {{url: 'sqlite:x.db', username: u}}
 data-sources: {{}}
 server: {{address: 0.0.0.0, auth.mode: none, ssl.enabled: true}}
 "
@@ -34,7 +34,7 @@ server: {{address: 0.0.0.0, auth.mode: none, ssl.enabled: true}}
     yba.databases.plain.expiry-ms: is not set: YBA keeps these backups for ever
     yba.databases.plain.completion (application.yml:9): a backup counts as completed when YBA accepts it, even if it fails later
     yba.databases.plain.on-unknown (application.yml:10): a backup whose start is unknown may be started a second time
-    datasource.username (application.yml:11): means nothing to SQLite; is `datasource.url` missing?
+    datasource.username (application.yml:11): means nothing to SQLite
     server.auth.mode (application.yml:13): is `none`: anybody who reaches the service can start backups
     data-sources (application.yml:12): is no section of ours and is ignored; did you mean `datasource`?
     server.ssl (application.yml:13): is a setting of Spring's that has no meaning here; it is ignored

@@ -295,6 +295,23 @@ async fn a_second_signal_ends_it_at_once() {
     assert!(errors.contains("told to stop twice"), "{errors}");
 }
 
+/// As a Spring user starts it: keys as arguments, which are the strongest source.
+#[tokio::test]
+async fn settings_may_be_arguments_as_spring_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let yba = known_yba().await;
+    let config = configure(folder.path(), &yba);
+    let mut command = command(folder.path());
+    command.args(["--server.port=0", "--config", config.as_str(), "--spring.application.name=by-argument"]);
+    command.env("SERVER_PORT", "not-a-port");
+    let service = Service::start(&mut command).await;
+    let call = http_client().get(format!("{}/actuator/info", service.url)).bearer_auth(OUR_TOKEN);
+    let info = read(call.send().await.unwrap()).await;
+    assert_eq!(info.json()["app"]["name"], "by-argument");
+    service.signal("TERM");
+    assert_eq!(service.end().await.0.code(), Some(0));
+}
+
 /// The environment of the original, and no file at all.
 #[tokio::test]
 async fn the_original_s_environment_variables_are_enough() {

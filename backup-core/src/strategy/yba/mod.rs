@@ -277,6 +277,8 @@ impl Instance {
     fn note_absent(&self, url: &str) {
         let first = self.absent_urls.lock().unwrap_or_else(PoisonError::into_inner).insert(url.to_owned());
         if first {
+            // The query may hold a token.
+            let url = url.split('?').next().unwrap_or_default();
             tracing::warn!(url, "YBA has no such route (404); its real call is used instead from now on");
         }
     }

@@ -22,18 +22,16 @@ pub(crate) fn accepts(expression: &str, active: &[String]) -> Option<bool> {
 
 type IsActive<'a> = dyn Fn(&str) -> bool + 'a;
 
+/// One sign joins all parts: `&` and `|` side by side need parentheses, as in Spring.
 fn either(rest: &mut &str, is_active: &IsActive<'_>, depth: usize) -> Option<bool> {
-    let mut value = both(rest, is_active, depth)?;
-    while take(rest, '|') {
-        value |= both(rest, is_active, depth)?;
-    }
-    Some(value)
-}
-
-fn both(rest: &mut &str, is_active: &IsActive<'_>, depth: usize) -> Option<bool> {
     let mut value = single(rest, is_active, depth)?;
-    while take(rest, '&') {
-        value &= single(rest, is_active, depth)?;
+    let mut joined_by = None;
+    while let Some(sign) = ['&', '|'].into_iter().find(|sign| take(rest, *sign)) {
+        if *joined_by.get_or_insert(sign) != sign {
+            return None;
+        }
+        let next = single(rest, is_active, depth)?;
+        value = if sign == '&' { value & next } else { value | next };
     }
     Some(value)
 }
@@ -78,7 +76,9 @@ mod tests {
             ("dev, prod", Some(true)),
             ("!prod", Some(false)),
             ("prod & cloud", Some(true)),
-            ("prod & !cloud | dev", Some(false)),
+            ("prod & !cloud | dev", None),
+            ("(prod & !cloud) | dev", Some(false)),
+            ("dev | prod | uat", Some(true)),
             ("cloud&(dev|prod)", Some(true)),
             ("", None),
             ("prod &", None),
