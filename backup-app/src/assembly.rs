@@ -202,6 +202,9 @@ fn store_config(settings: &DatasourceSettings, application_name: &str) -> StoreC
         StoreEvent::RoundTrip { operation } => {
             metrics::counter!("database_round_trips_total", "operation" => operation).increment(1);
         }
+        StoreEvent::UnreadableRow { table, column } => {
+            metrics::counter!("store_unreadable_rows", "table" => table, "column" => column).increment(1);
+        }
         _ => {}
     }));
     config

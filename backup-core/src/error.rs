@@ -1,7 +1,7 @@
 //! Errors of a call to the orchestrator. A backup that failed is not an error: it is a record.
 
 use crate::{
-    command::RequestFaults,
+    command::{RequestFault, RequestFaults},
     config::ResolveError,
     failure::{ErrorCode, Failure},
     ids::BatchId,
@@ -72,6 +72,9 @@ impl From<StoreError> for Error {
         match error {
             StoreError::NotFound { batch } => Self::UnknownBatch(batch),
             StoreError::Conflict { what } => Self::Conflict(what),
+            StoreError::Invalid { field, what } => {
+                Self::Invalid(RequestFaults(vec![RequestFault { field, message: what }]))
+            }
             other => Self::Store(other),
         }
     }

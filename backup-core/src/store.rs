@@ -8,7 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 
 use crate::{
     clock::Clock,
@@ -94,7 +94,14 @@ pub trait TrackingStore: Send + Sync + 'static {
     /// The batch with this id.
     async fn find(&self, batch: &BatchId) -> Result<Option<BackupRecord>, StoreError>;
 
-    /// Batches by filter, newest first.
+    /// Batches by filter, newest first, without YBA's answers ([`BackupRecord::response`]): they may be large, and
+    /// [`TrackingStore::find`] has them.
+    ///
+    /// One batch that cannot be read hides no other: it is named in [`BackupPage::unreadable`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`] for a filter that no batch can fit.
     async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError>;
 
     /// Asks for a batch to be cancelled, and makes waiting work due at once. `false`: it is over already.
@@ -244,6 +251,22 @@ impl BackupFilter {
     /// Rows of a page at most.
     pub const MAX_LIMIT: u32 = 1000;
 
+    /// Fails for an instant or a date that no batch can have: databases differ in what they make of them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Invalid`].
+    pub fn check(&self) -> Result<(), StoreError> {
+        let after = self.after.as_ref().map(|after| after.created_at.date_naive());
+        for (field, date) in [("after", after), ("from", self.from), ("to", self.to)] {
+            if date.is_some_and(|date| !(1..=9999).contains(&date.year())) {
+                let what = "is not in the years 1 to 9999".to_owned();
+                return Err(StoreError::Invalid { field, what });
+            }
+        }
+        Ok(())
+    }
+
     /// The number of rows to read.
     pub fn rows(&self) -> u32 {
         if self.limit == 0 { Self::DEFAULT_LIMIT } else { self.limit.min(Self::MAX_LIMIT) }
@@ -262,10 +285,21 @@ pub struct PageKey {
 /// A page of batches.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct BackupPage {
-    /// The batches.
+    /// The batches, without YBA's answers.
     pub records: Vec<BackupRecord>,
+    /// Batches of this page that cannot be read.
+    pub unreadable: Vec<Unreadable>,
     /// Where the next page begins, if there is one.
     pub next: Option<PageKey>,
+}
+
+/// A batch whose row a later version wrote, or something damaged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The batch.
+    pub batch: BatchId,
+    /// What of it cannot be read.
+    pub what: String,
 }
 
 /// The form in which a batch is written whose slot is taken: it waits, without the attempt that was to be sent.
@@ -304,6 +338,14 @@ pub enum StoreError {
     NotFound {
         /// The batch.
         batch: BatchId,
+    },
+    /// The caller asked for something that cannot be.
+    #[error("{field} {what}")]
+    Invalid {
+        /// The field of the call.
+        field: &'static str,
+        /// What is wrong with it.
+        what: String,
     },
     /// Someone else changed it first.
     #[error("{what}")]

@@ -2,10 +2,13 @@
 //!
 //! We read them ourselves: a JDBC URL may name several hosts, and sqlx only logs the parameters it does not know.
 
+mod redaction;
+
 use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
+pub(crate) use self::redaction::redacted;
 use crate::error::ConnectError;
 
 /// An address that was understood.
@@ -108,21 +111,12 @@ pub(crate) struct Zone {
     pub(crate) preference: u8,
 }
 
-/// The address without user, password and parameters: what may be shown.
-pub(crate) fn redacted(url: &str) -> String {
-    let url = url.split(['?', '#']).next().unwrap_or_default();
-    let Some((scheme, rest)) = url.split_once("//") else { return url.to_owned() };
-    // Only the part before the path can hold user and password, but a password may hold a slash.
-    let rest = if scheme.contains("sqlite") { rest } else { rest.rsplit('@').next().unwrap_or_default() };
-    format!("{scheme}//{rest}")
-}
-
 impl Address {
     /// Reads an address.
     pub(crate) fn parse(url: &str) -> Result<Self, ConnectError> {
         let fault = |what: String| ConnectError::Address { address: redacted(url), what };
         let trimmed = url.trim();
-        if let Some(path) = trimmed.strip_prefix("sqlite:") {
+        if let Some(path) = trimmed.strip_prefix(SQLITE) {
             return sqlite(path).map(Self::Sqlite).map_err(fault);
         }
         let (rest, port, is_jdbc) = strip_scheme(trimmed).ok_or_else(|| fault(schemes()))?;
@@ -135,13 +129,16 @@ fn schemes() -> String {
     "it begins with none of sqlite:, postgres:, postgresql:, jdbc:postgresql:, jdbc:yugabytedb:".to_owned()
 }
 
+const SQLITE: &str = "sqlite:";
+/// How an address begins, its default port, and whether it is a JDBC driver's.
+const SCHEMES: [(&str, u16, bool); 4] = [
+    ("postgres:", 5432, false),
+    ("postgresql:", 5432, false),
+    ("jdbc:postgresql:", 5432, true),
+    ("jdbc:yugabytedb:", 5433, true),
+];
+
 fn strip_scheme(url: &str) -> Option<(&str, u16, bool)> {
-    const SCHEMES: [(&str, u16, bool); 4] = [
-        ("postgres:", 5432, false),
-        ("postgresql:", 5432, false),
-        ("jdbc:postgresql:", 5432, true),
-        ("jdbc:yugabytedb:", 5433, true),
-    ];
     SCHEMES.iter().find_map(|(scheme, port, is_jdbc)| Some((url.strip_prefix(scheme)?, *port, *is_jdbc)))
 }
 
@@ -149,11 +146,14 @@ fn sqlite(path: &str) -> Result<Option<PathBuf>, String> {
     let path = path.strip_prefix("//").unwrap_or(path);
     let (path, parameters) = path.split_once('?').unwrap_or((path, ""));
     // sqlx's own spelling; we always open for reading and writing, and make the file.
-    if let Some(other) = parameters.split('&').find(|one| !one.is_empty() && *one != "mode=rwc") {
-        return Err(format!(
-            "an SQLite address has no parameter \"{}\"",
-            other.split('=').next().unwrap_or_default()
-        ));
+    if parameters.split('&').any(|one| !one.is_empty() && one != "mode=rwc") {
+        return Err(
+            "the address of a SQLite file has no parameters (write %3F for a question mark in its name)"
+                .to_owned(),
+        );
+    }
+    if path.split_once('@').is_some_and(|(user, _)| user.contains(':')) {
+        return Err("a SQLite file has no user and no password (write %40 for an @ in its name)".to_owned());
     }
     match path {
         "" => Err("it names no file".to_owned()),
@@ -170,6 +170,10 @@ fn server(rest: &str, default_port: u16, is_jdbc: bool) -> Result<Server, String
         Some(place) => place.rsplit_once('/').unwrap_or((place, "")),
         None => ("", place.trim_start_matches('/')),
     };
+    if database.contains(['@', ':']) {
+        let form = "postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+        return Err(format!("user, host and port stand between two slashes and one: {form}"));
+    }
     if !database.is_empty() {
         server.database = Some(decode(database, false)?);
     }
@@ -250,6 +254,7 @@ fn parameter(server: &mut Server, name: &str, value: &str) -> Result<(), String>
         "connectTimeout" | "connect_timeout" => server.connect_timeout = seconds(name, value)?,
         "loginTimeout" => server.login_timeout = seconds(name, value)?,
         "socketTimeout" => server.statement_timeout = seconds(name, value)?,
+        "targetServerType" | "target_session_attrs" => wanted_server(name, value)?,
         "load-balance" | "loadBalanceHosts" => server.balance.nodes = nodes(value)?,
         "topology-keys" => server.balance.zones = zones(value)?,
         "fallback-to-topology-keys-only" => server.balance.only_these_zones = value == "true",
@@ -328,7 +333,6 @@ const JAVA_ONLY: &[&str] = &[
     "sslpasswordcallback",
     "sspiServiceClass",
     "stringtype",
-    "targetServerType",
     "tcpKeepAlive",
     "tcpNoDelay",
     "unknownLength",
@@ -344,13 +348,38 @@ fn schemas(value: &str) -> Vec<String> {
         .collect()
 }
 
+/// The store writes, so it always looks for a server that takes writes.
+fn wanted_server(name: &str, value: &str) -> Result<(), String> {
+    const WRITABLE: [&str; 8] = [
+        "any",
+        "primary",
+        "master",
+        "read-write",
+        "preferprimary",
+        "prefer-standby",
+        "prefersecondary",
+        "preferslave",
+    ];
+    const READ_ONLY: [&str; 4] = ["secondary", "slave", "standby", "read-only"];
+    let lower = value.to_ascii_lowercase();
+    if WRITABLE.contains(&lower.as_str()) {
+        return Ok(());
+    }
+    if READ_ONLY.contains(&lower.as_str()) {
+        return Err(format!(
+            "{name} asks for a server that is read only, and the store writes: leave it out, or write primary"
+        ));
+    }
+    Err(format!("{name} is not a kind of server that is known: leave it out, or write primary"))
+}
+
 fn ssl_mode(value: &str) -> Result<String, String> {
     const MODES: [&str; 6] = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
     let mode = value.to_ascii_lowercase();
     if MODES.contains(&mode.as_str()) {
         return Ok(mode);
     }
-    Err(format!("sslmode \"{value}\" is none of {}", MODES.join(", ")))
+    Err(format!("sslmode is none of {}", MODES.join(", ")))
 }
 
 /// `-c a=b -c c=d`, or `--a=b`; a backslash keeps a space in a value.
@@ -396,7 +425,7 @@ fn nodes(value: &str) -> Result<Nodes, String> {
         "prefer-rr" => Nodes::PreferReplicas,
         _ => {
             let known = "false, true, any, only-primary, only-rr, prefer-primary, prefer-rr";
-            return Err(format!("load-balance \"{value}\" is none of {known}"));
+            return Err(format!("load-balance is none of {known}"));
         }
     })
 }
@@ -409,7 +438,7 @@ fn zones(value: &str) -> Result<Vec<Zone>, String> {
 }
 
 fn zone(key: &str) -> Result<Zone, String> {
-    let fault = || format!("topology-keys: \"{key}\" is not cloud.region.zone or cloud.region.zone:1 to 10");
+    let fault = || "a key of topology-keys is not cloud.region.zone or cloud.region.zone:1 to 10".to_owned();
     let (place, preference) = match key.split_once(':') {
         Some((place, preference)) => (place, preference.parse().map_err(|_| fault())?),
         None => (key, 1),

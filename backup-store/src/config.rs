@@ -147,6 +147,13 @@ pub enum StoreEvent {
         /// `contention`, `connection` or `statement`.
         reason: &'static str,
     },
+    /// It met a row that it cannot read, and left it alone.
+    UnreadableRow {
+        /// Its table.
+        table: &'static str,
+        /// The column that it cannot read.
+        column: &'static str,
+    },
 }
 
 /// Is told what the store does. It must not block.

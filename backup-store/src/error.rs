@@ -62,6 +62,14 @@ pub enum ConnectError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The database is there, and is not one that the store can use: another encoding, another schema.
+    #[error("the database at {address} cannot be used: {what}")]
+    Unfit {
+        /// The address, without secrets.
+        address: String,
+        /// What is wrong with it, and what to do.
+        what: String,
+    },
     /// The tables are not what this version needs, and may not be changed: migrations are off.
     #[error(
         "the tables at {address} lack {}, and migrations are switched off; start any program of this version once with \

@@ -8,8 +8,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
-const BATCH: &str = "backup_batch";
-const WORK: &str = "backup_work";
+pub(crate) const BATCH: &str = "backup_batch";
+pub(crate) const WORK: &str = "backup_work";
 
 /// What a statement read of one batch.
 pub(crate) struct Fields {
@@ -46,13 +46,8 @@ impl Fields {
     pub(crate) fn into_record(self) -> Result<BackupRecord, StoreError> {
         let mode = self.word(BATCH, "batch_mode", &self.batch_mode, BatchMode::parse)?;
         let phase = self.word(WORK, "phase", &self.phase, Phase::parse)?;
-        let failure = self.failure()?;
-        let note = self
-            .note
-            .clone()
-            .map(serde_json::from_value)
-            .transpose()
-            .map_err(|error| corrupt(WORK, "note", &self.batch_id, error.to_string()))?;
+        let failure = self.failure();
+        let note = self.note.as_ref().map(failure_of);
         let lost = self.lost_attempts.clone().map(serde_json::from_value).transpose();
         let lost = lost.map_err(|error| corrupt(WORK, "lost_attempts", &self.batch_id, error.to_string()))?;
         let response = self.response.filter(|text| Some(text) != self.error_message.as_ref()).map(response);
@@ -84,13 +79,10 @@ impl Fields {
         })
     }
 
-    fn failure(&self) -> Result<Option<Failure>, StoreError> {
-        let Some(code) = &self.error_code else { return Ok(None) };
-        Ok(Some(Failure {
-            code: self.word(BATCH, "error_code", code, ErrorCode::parse)?,
-            message: self.error_message.clone().unwrap_or_default(),
-            advice: self.error_advice.clone(),
-        }))
+    fn failure(&self) -> Option<Failure> {
+        let code = self.error_code.as_deref()?;
+        let message = self.error_message.clone().unwrap_or_default();
+        Some(Failure { advice: self.error_advice.clone(), ..failure_by(code, message) })
     }
 
     fn word<T>(
@@ -104,9 +96,39 @@ impl Fields {
     }
 }
 
+/// A failure by the word for its code. A word of a later version is shown as it is, in front of the message.
+fn failure_by(code: &str, message: String) -> Failure {
+    match ErrorCode::parse(code) {
+        Some(code) => Failure::new(code, message),
+        None => Failure::new(ErrorCode::Internal, format!("{code}: {message}")),
+    }
+}
+
+/// A note. What is not as it should be decides nothing: it says why a batch waits.
+fn failure_of(note: &Value) -> Failure {
+    serde_json::from_value(note.clone()).unwrap_or_else(|_| {
+        let text = |name: &str| note.get(name).and_then(Value::as_str).map(str::to_owned);
+        let message = text("message").unwrap_or_else(|| note.to_string());
+        let failure = match text("code") {
+            Some(code) => failure_by(&code, message),
+            None => Failure::new(ErrorCode::Internal, message),
+        };
+        Failure { advice: text("advice"), ..failure }
+    })
+}
+
 /// A row that is not what it should be.
 pub(crate) fn corrupt(table: &'static str, column: &'static str, batch: &str, what: String) -> StoreError {
     StoreError::Corrupt { table, column, batch: batch.to_owned(), what }
+}
+
+/// A fencing token that can still grow.
+pub(crate) fn epoch(epoch: i64, batch: &str) -> Result<i64, StoreError> {
+    if epoch < i64::MAX - 1 {
+        Ok(epoch)
+    } else {
+        Err(corrupt(WORK, "epoch", batch, "it cannot grow".to_owned()))
+    }
 }
 
 /// The lost attempts as a column; almost always there are none.

@@ -20,6 +20,7 @@ compile_error!("a store needs an engine: enable the feature `sqlite` or `postgre
     expect(dead_code, reason = "every address is understood, also that of an engine that is not built")
 )]
 mod address;
+mod aside;
 mod config;
 mod error;
 mod fields;
@@ -27,6 +28,7 @@ mod migrate;
 mod outcome;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod reader;
 #[cfg_attr(not(feature = "postgres"), expect(dead_code, reason = "SQLite has fewer troubles"))]
 mod replay;
 mod share;

@@ -2,11 +2,11 @@
 
 use backup_core::{
     BackupRecord, Phase,
-    store::{BackupFilter, BackupPage, Created, Hold, Lease, PageKey, StoreError, is_same_step},
+    store::{BackupFilter, BackupPage, Created, Hold, Lease, PageKey, StoreError, Unreadable, is_same_step},
 };
 use uuid::Uuid;
 
-use crate::{fields::is_worked_on, replay::Repeat};
+use crate::{aside::Sorted, fields::is_worked_on, replay::Repeat};
 
 /// A record, and whose it is.
 pub(crate) struct Stored {
@@ -67,14 +67,38 @@ pub(crate) fn created(record: BackupRecord, hold: Hold, epoch: i64) -> Created {
     Created::New { lease, record }
 }
 
-/// One row more than asked for says that there is a next page.
-pub(crate) fn page(mut records: Vec<BackupRecord>, filter: &BackupFilter) -> BackupPage {
-    let rows = usize::try_from(filter.rows()).unwrap_or(usize::MAX);
-    let has_next = records.len() > rows;
-    records.truncate(rows);
-    let last = records.last().filter(|_| has_next);
-    let next = last.map(|last| PageKey { created_at: last.created_at, batch: last.batch.clone() });
-    BackupPage { records, next }
+/// A row of a list, and its place in it, if that can be read.
+pub(crate) struct Listed {
+    pub(crate) place: Option<PageKey>,
+    pub(crate) record: Result<BackupRecord, StoreError>,
+}
+
+/// What a statement found for a filter: one row more than asked for says that there is a next page.
+pub(crate) struct Page {
+    pub(crate) rows: Sorted<BackupRecord>,
+    next: Option<PageKey>,
+}
+
+impl Page {
+    pub(crate) fn new(mut rows: Vec<Listed>, filter: &BackupFilter) -> Self {
+        let most = usize::try_from(filter.rows()).unwrap_or(usize::MAX);
+        let has_next = rows.len() > most;
+        rows.truncate(most);
+        let next = if has_next { rows.iter().rev().find_map(|row| row.place.clone()) } else { None };
+        Self { rows: rows.into_iter().map(|row| row.record).collect(), next }
+    }
+}
+
+fn unreadable(error: &StoreError) -> Unreadable {
+    let batch = if let StoreError::Corrupt { batch, .. } = error { batch.as_str() } else { "" };
+    Unreadable { batch: batch.into(), what: error.to_string() }
+}
+
+impl From<Page> for BackupPage {
+    fn from(page: Page) -> Self {
+        let unreadable = page.rows.unreadable.iter().map(unreadable).collect();
+        Self { records: page.rows.readable, unreadable, next: page.next }
+    }
 }
 
 pub(crate) fn lost(lease: &Lease) -> StoreError {

@@ -15,7 +15,10 @@ use std::{future::Future, io, time::Duration};
 use backup_core::store::StoreError;
 use rand::RngExt;
 
-use crate::config::{RetryPolicy, StoreEvent, StoreObserver};
+use crate::{
+    aside::Aside,
+    config::{RetryPolicy, StoreEvent, StoreObserver},
+};
 
 /// What an error of the database asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,13 +92,14 @@ impl From<sqlx::Error> for TryError {
 pub(crate) struct Replay {
     policy: RetryPolicy,
     observer: Option<StoreObserver>,
+    aside: Aside,
     /// How long one try may take.
     limit: Option<Duration>,
 }
 
 impl Replay {
     pub(crate) fn new(policy: RetryPolicy, observer: Option<StoreObserver>) -> Self {
-        Self { policy, observer, limit: None }
+        Self { policy, observer, aside: Aside::default(), limit: None }
     }
 
     /// Gives up a try after this long, with its connection: a server that vanished says nothing.
@@ -112,6 +116,11 @@ impl Replay {
         let Some(limit) = self.limit else { return attempt.await };
         let silence = || io::Error::new(io::ErrorKind::TimedOut, "the database did not answer in time");
         tokio::time::timeout(limit, attempt).await.unwrap_or_else(|_| Err(sqlx::Error::Io(silence()).into()))
+    }
+
+    /// Names rows that were set aside.
+    pub(crate) fn set_aside(&self, rows: &[StoreError]) {
+        self.aside.name(rows, self.observer.as_ref());
     }
 
     /// Counts a round trip.

@@ -16,6 +16,9 @@ while read -r command arguments; do
     case $command in
         init) run "$server_dir/initdb" --pgdata="$dir/data" --username=postgres --auth=trust \
             --encoding=UTF8 --locale=C --no-sync ;;
+        clone) run "$server_dir/pg_basebackup" --host="${arguments% *}" --port="${arguments##* }" --username=postgres \
+            --pgdata="$dir/data" --write-recovery-conf --checkpoint=fast --no-sync ;;
+        promote) pg_ctl promote ;;
         start) pg_ctl start --log="$dir/log" --options="$arguments" ;;
         stop) pg_ctl stop --mode=fast ;;
     esac

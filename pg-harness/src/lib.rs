@@ -22,6 +22,7 @@
 //! ([`Server::start`]). When the test process ends, whichever way, its servers end and their directories disappear.
 
 mod binaries;
+mod bouncer;
 mod database;
 mod server;
 
@@ -29,6 +30,7 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 
 pub use self::binaries::NOT_FOUND;
+pub use self::bouncer::{Bouncer, NO_BOUNCER};
 pub use self::database::Database;
 pub use self::server::Server;
 

@@ -24,6 +24,9 @@ const FOR_TESTS: &str = "-c fsync=off -c synchronous_commit=off -c full_page_wri
 /// PostgreSQL's defaults, for measurements: every commit reaches the disk.
 const DURABLE: &str = "-c fsync=on";
 
+/// Makes the files of a new server.
+const INIT: &str = "init";
+
 /// PostgreSQL's own port, in the name of the socket only: every server has its own directory.
 const SOCKET_PORT: u16 = 5432;
 
@@ -60,7 +63,7 @@ impl Server {
     ///
     /// As [`Server::shared`].
     pub fn start() -> Option<Self> {
-        Binaries::find().map(|binaries| Self::launch(binaries, None, FOR_TESTS))
+        Binaries::find().map(|binaries| Self::launch(binaries, None, FOR_TESTS, INIT))
     }
 
     /// As [`Server::start`], listening on a free TCP port of the loopback interface too.
@@ -69,7 +72,7 @@ impl Server {
     ///
     /// As [`Server::shared`].
     pub fn start_on_tcp() -> Option<Self> {
-        Binaries::find().map(|binaries| Self::launch(binaries, Some(free_port()), FOR_TESTS))
+        Binaries::find().map(|binaries| Self::launch(binaries, Some(free_port()), FOR_TESTS, INIT))
     }
 
     /// As [`Server::start`], with PostgreSQL's default durability and its files on the disk: for measurements.
@@ -78,18 +81,31 @@ impl Server {
     ///
     /// As [`Server::shared`].
     pub fn start_durable() -> Option<Self> {
-        Binaries::find().map(|binaries| Self::launch(binaries, None, DURABLE))
+        Binaries::find().map(|binaries| Self::launch(binaries, None, DURABLE, INIT))
     }
 
-    fn launch(binaries: Binaries, tcp_port: Option<u16>, settings: &'static str) -> Self {
+    /// A streaming standby of this server, on a TCP port of its own: it can be read, and takes no writes until it is
+    /// promoted.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be made.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let binaries = Binaries::find().expect("those that this server runs by");
+        let clone = format!("clone {} {}", self.dir.display(), self.port);
+        Self::launch(binaries, Some(free_port()), FOR_TESTS, &clone)
+    }
+
+    /// Makes a standby take writes; returns when it does.
+    pub fn promote(&mut self) {
+        self.command("promote");
+    }
+
+    /// `first` makes the server's files.
+    fn launch(binaries: Binaries, tcp_port: Option<u16>, settings: &'static str, first: &str) -> Self {
         let parent = if settings == DURABLE { env::temp_dir() } else { roomy_directory() };
-        let dir = tempfile::Builder::new()
-            .prefix("pg-")
-            // Who reaches the socket is a superuser.
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)
-            .expect("a directory for the server")
-            .keep();
+        let dir = private_directory(&parent, "pg-");
         let mut guardian = guardian_command(&binaries.server_dir, &dir).spawn().expect("sh starts");
         let answers = guardian.stdout.take().expect("a piped stdout");
         let mut server = Self {
@@ -101,7 +117,7 @@ impl Server {
             tcp: tcp_port.is_some(),
             settings,
         };
-        server.command("init");
+        server.command(first);
         server.start_again();
         server
     }
@@ -167,7 +183,7 @@ impl Drop for Server {
     }
 }
 
-/// The guardian over `dir`; the server refuses to run as root, so root gives `dir` and both to another user.
+/// The guardian over `dir`. The server refuses to run as root.
 fn guardian_command(server_dir: &Path, dir: &Path) -> Command {
     let mut command = Command::new("sh");
     command
@@ -178,13 +194,33 @@ fn guardian_command(server_dir: &Path, dir: &Path) -> Command {
         .stderr(Stdio::null())
         // Ctrl-C in a terminal goes to the group of the tests; the guardian learns of their end by the pipe.
         .process_group(0);
+    unprivileged(&mut command, dir);
+    command
+}
+
+/// Lets a program run as somebody else where we are root, and gives them its directory.
+pub(crate) fn unprivileged(command: &mut Command, dir: &Path) {
     let owner = fs::metadata(dir).expect("our directory").uid();
     if owner == 0 {
         let (uid, gid) = unprivileged_account();
         chown(dir, Some(uid), Some(gid)).expect("root may give a directory away");
         command.uid(uid).gid(gid);
     }
-    command
+}
+
+/// A directory of a program that the tests start, and that removes it.
+pub(crate) fn owned_directory(prefix: &str) -> PathBuf {
+    private_directory(&roomy_directory(), prefix)
+}
+
+fn private_directory(parent: &Path, prefix: &str) -> PathBuf {
+    tempfile::Builder::new()
+        .prefix(prefix)
+        // Who reaches the socket is a superuser.
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(parent)
+        .expect("a directory")
+        .keep()
 }
 
 /// User and group of `postgres`, or of `nobody` where only the binaries are installed.
@@ -224,7 +260,7 @@ fn free_kilobytes(dir: &Path) -> Option<u64> {
 
 /// A port nobody listens on, below those the system gives to outgoing connections: a client that keeps trying to reach
 /// a stopped server could otherwise be given the very port, and talk to itself.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     // No two servers of one process try the same port at once.
     static CALLS: AtomicU16 = AtomicU16::new(0);
     let calls = CALLS.fetch_add(1, Ordering::Relaxed) % 1000;

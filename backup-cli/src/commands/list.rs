@@ -42,6 +42,7 @@ async fn pages(orchestrator: &Orchestrator, mut filter: BackupFilter, all: bool)
         filter.after = Some(next);
         let page = orchestrator.list(&filter).await?;
         listed.records.extend(page.records);
+        listed.unreadable.extend(page.unreadable);
         listed.next = page.next;
     }
     Ok(listed)
@@ -52,9 +53,18 @@ fn print(context: &Context, listed: &BackupPage, settings: &Settings) -> Result<
     let next = listed.next.as_ref().map(show_place);
     if printer.is_json() {
         let batches: Vec<BatchJson<'_>> = listed.records.iter().map(BatchJson::from).collect();
-        return Ok(printer.json(&json!({"batches": batches, "next": next}))?);
+        let mut page = json!({"batches": batches, "next": next});
+        if !listed.unreadable.is_empty() {
+            let unreadable = listed.unreadable.iter();
+            page["unreadable"] =
+                unreadable.map(|one| json!({"batch": one.batch, "what": one.what})).collect();
+        }
+        return Ok(printer.json(&page)?);
     }
-    if listed.records.is_empty() {
+    for unreadable in &listed.unreadable {
+        printer.say(format_args!("Not readable: {}", unreadable.what));
+    }
+    if listed.records.is_empty() && listed.unreadable.is_empty() {
         printer.say(format_args!("No such batches in {}.", place(settings)));
         return Ok(());
     }

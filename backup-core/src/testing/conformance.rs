@@ -46,6 +46,11 @@ use crate::{
     store::{Claim, Claimed, Created, Hold, Lease, Saved, StoreError, TrackingStore},
 };
 
+/// As a list has it.
+fn without_answer(record: &BackupRecord) -> BackupRecord {
+    BackupRecord { response: None, ..record.clone() }
+}
+
 /// Makes a `#[tokio::test]` of each function of the contract.
 ///
 /// The argument is the path of an `async fn(&str) -> Option<Subject>`, or of a function that answers such a future: it gets the name of the test, and answers
@@ -85,6 +90,7 @@ macro_rules! conformance_tests {
             old_finished_batches_are_deleted_with_all_that_is_recorded
             old_refusals_are_deleted
             what_ended_lately_is_kept
+            a_list_carries_no_answers
             a_page_is_followed_by_the_next
             a_page_stays_in_place_while_batches_arrive
             a_refusal_reaches_the_exceptions_once

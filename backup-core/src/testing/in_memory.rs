@@ -298,7 +298,9 @@ impl State {
         rows.sort_by_key(|row| std::cmp::Reverse((row.record.created_at, row.record.batch.clone())));
         let size = usize::try_from(filter.rows()).unwrap_or(usize::MAX);
         let next = (rows.len() > size).then(|| rows[size - 1].page_key());
-        BackupPage { records: rows.into_iter().take(size).map(|row| row.record.clone()).collect(), next }
+        let without_answer = |row: &Row| BackupRecord { response: None, ..row.record.clone() };
+        let records = rows.into_iter().take(size).map(without_answer).collect();
+        BackupPage { records, unreadable: Vec::new(), next }
     }
 
     fn request_cancel(&mut self, batch: &BatchId, now: Duration) -> Result<bool, StoreError> {

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use backup_core::{
     BatchId, BatchStatus, MAX_TEXT, TrackerStatus, parse_business_date,
-    store::{BackupFilter, BackupPage, PageKey},
+    store::{BackupFilter, BackupPage, PageKey, Unreadable},
 };
 use chrono::{DateTime, Datelike, NaiveDate};
 use chrono_tz::Tz;
@@ -16,8 +16,24 @@ use crate::error::ApiError;
 #[derive(Debug, Serialize)]
 pub(crate) struct BatchPage {
     batches: Vec<BackupProcessBody>,
+    /// Batches whose rows a later version wrote, or something damaged; absent when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<UnreadableBatch>,
     /// The next page, as a reference to follow; `null` on the last.
     next: Option<String>,
+}
+
+/// A batch that cannot be read.
+#[derive(Debug, Serialize)]
+struct UnreadableBatch {
+    batch: String,
+    what: String,
+}
+
+impl From<&Unreadable> for UnreadableBatch {
+    fn from(unreadable: &Unreadable) -> Self {
+        Self { batch: unreadable.batch.to_string(), what: unreadable.what.clone() }
+    }
 }
 
 impl BatchPage {
@@ -25,7 +41,7 @@ impl BatchPage {
     pub(crate) fn new(page: &BackupPage, filter: &BackupFilter, base: &Base, zone: Tz) -> Self {
         let batches = page.records.iter().map(|record| BackupProcessBody::summary(record, zone)).collect();
         let next = page.next.as_ref().map(|after| base.path(&link(filter, after)));
-        Self { batches, next }
+        Self { batches, unreadable: page.unreadable.iter().map(Into::into).collect(), next }
     }
 }
 

@@ -134,9 +134,44 @@ fn a_faulty_address_is_refused_without_its_password() {
 }
 
 #[test]
-fn what_is_shown_of_an_address_is_its_place() {
-    assert_eq!(redacted("postgres://u:p/w@h:1/app?password=x"), "postgres://h:1/app");
-    assert_eq!(redacted("jdbc:yugabytedb://h1,h2:2/app?user=u"), "jdbc:yugabytedb://h1,h2:2/app");
-    assert_eq!(redacted("sqlite:///tmp/a@b.db"), "sqlite:///tmp/a@b.db");
-    assert_eq!(redacted("postgres:app?password=x"), "postgres:app");
+fn a_mistyped_user_and_password_are_refused_and_not_shown() {
+    for url in [
+        "postgres:/user:secret@h/app",
+        "postgres:user:secret@h/app",
+        "postgres://user:secret",
+        "postgres://h/user:secret@h2",
+        "postgres://user:secret?x@h/app",
+        "jdbc:postgresql:user:secret@h/app",
+        "jdbc:postgresql:/user:secret@h/app",
+        "jdbc:postgresql://h/app?sslmode=require;password=secret",
+        "jdbc:postgresql://h/app?load-balance=secret",
+        "jdbc:yugabytedb://h/app?topology-keys=secret",
+        "sqlite://user:secret@h/app",
+        "sqlite:user:secret@h",
+        "sqlite:b.db?password=secret",
+        "user:secret@h/app",
+        "secret",
+    ] {
+        let error = Address::parse(url).expect_err(url);
+        let text = format!("{error} {error:?}");
+        assert!(!text.contains("secret"), "{url}: {text}");
+    }
+}
+
+#[test]
+fn a_server_that_takes_writes_may_be_asked_for_and_no_other() {
+    for wanted in ["primary", "master", "any", "preferPrimary", "preferSecondary"] {
+        let server = server_of(&format!("jdbc:postgresql://h1,h2/app?targetServerType={wanted}"));
+        assert_eq!((server.unknown.len(), server.java_only.len()), (0, 0), "{wanted}");
+    }
+    for wanted in ["read-write", "primary", "any", "prefer-standby"] {
+        server_of(&format!("postgres://h1,h2/app?target_session_attrs={wanted}"));
+    }
+    for wanted in
+        ["targetServerType=secondary", "target_session_attrs=standby", "target_session_attrs=read-only"]
+    {
+        let error = Address::parse(&format!("postgres://h1,h2/app?{wanted}")).expect_err(wanted);
+        assert!(error.to_string().contains("read only"), "{error}");
+    }
+    assert!(Address::parse("postgres://h/app?target_session_attrs=tertiary").is_err());
 }

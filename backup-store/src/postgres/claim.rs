@@ -11,7 +11,11 @@ use super::{
     BUCKETS, clean, interval,
     rows::{select_records, stored},
 };
-use crate::{outcome::Stored, replay::TryError};
+use crate::{
+    aside::{LEFT_ALONE, Sorted, batches},
+    outcome::Stored,
+    replay::TryError,
+};
 
 /// How candidates become owned; what follows the candidates in both statements below.
 macro_rules! claim_candidates {
@@ -35,7 +39,7 @@ macro_rules! claim_candidates {
                     UPDATE backup_work AS work
                     SET
                         owner = $2,
-                        epoch = work.epoch + 1,
+                        epoch = CASE WHEN work.epoch < 9223372036854775807 THEN work.epoch + 1 ELSE work.epoch END,
                         due_at = coalesce($1, now()) + $3
                     FROM locked
                     WHERE work.batch_id = locked.batch_id
@@ -59,6 +63,7 @@ macro_rules! claim_candidates {
                 "
             ),
             "claimed",
+            "work.backup_response",
             "ORDER BY work.was_due_at, work.batch_id"
         )
     };
@@ -68,7 +73,7 @@ pub(super) async fn claim(
     connection: &mut PgConnection,
     claim: &Claim,
     now: Option<DateTime<Utc>>,
-) -> Result<Vec<Claimed>, TryError> {
+) -> Result<Sorted<Claimed>, TryError> {
     let query = match &claim.only {
         Some(batch) => sqlx::query(ONE)
             .bind(now)
@@ -82,8 +87,38 @@ pub(super) async fn claim(
             .bind((0..BUCKETS).collect::<Vec<i16>>())
             .bind(i64::from(claim.limit)),
     };
-    let rows = query.fetch_all(connection).await?;
-    rows.iter().map(|row| Ok(claimed(stored(row)?, claim))).collect()
+    let rows = query.fetch_all(&mut *connection).await?;
+    let taken: Sorted<Claimed> = rows.iter().map(|row| Ok(claimed(stored(row)?, claim))).collect();
+    if !taken.unreadable.is_empty() {
+        leave_alone(connection, &batches(&taken.unreadable), claim, now).await?;
+    }
+    Ok(if claim.only.is_some() { taken.all()? } else { taken })
+}
+
+/// What cannot be read is in nobody's way for a while.
+async fn leave_alone(
+    connection: &mut PgConnection,
+    batches: &[String],
+    claim: &Claim,
+    now: Option<DateTime<Utc>>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "
+        UPDATE backup_work
+        SET
+            owner = NULL,
+            due_at = coalesce($3, now()) + $4
+        WHERE batch_id = ANY ($1)
+            AND owner = $2
+        ",
+    )
+    .bind(batches)
+    .bind(claim.hold.owner.as_uuid())
+    .bind(now)
+    .bind(interval(LEFT_ALONE))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 fn claimed(there: Stored, claim: &Claim) -> Claimed {

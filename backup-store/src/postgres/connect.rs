@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::PgConnection;
 
-use super::{judge::judge, nodes::Nodes, options, pool, refused};
+use super::{judge::judge, nodes::Nodes, options, pool, refused, session::Unfit};
 use crate::{config::RetryPolicy, error::ConnectError, replay::Verdict};
 
 pub(super) async fn first(
@@ -20,6 +20,11 @@ pub(super) async fn first(
             Ok(connection) => return Ok(connection),
             Err(error) => error,
         };
+        if let sqlx::Error::Configuration(why) = &error
+            && let Some(why) = why.downcast_ref::<Unfit>()
+        {
+            return Err(ConnectError::Unfit { address: address.to_owned(), what: why.to_string() });
+        }
         if judge(&error) == Verdict::Refused {
             return Err(refused(address, "the connection", error));
         }
@@ -35,8 +40,8 @@ pub(super) async fn first(
 }
 
 async fn once(plan: &options::Plan, nodes: Option<&Arc<Nodes>>) -> Result<PgConnection, sqlx::Error> {
-    let Some(nodes) = nodes else { return pool::open(&plan.connect, plan.connect_timeout).await };
+    let Some(nodes) = nodes else { return pool::open(&plan.connect, plan).await };
     nodes.refresh().await;
     let first = nodes.live().first().map_or_else(|| plan.connect.clone(), |host| nodes.options(host));
-    pool::open(&first, plan.connect_timeout).await
+    pool::open(&first, plan).await
 }

@@ -17,6 +17,11 @@ pub(super) fn judge(error: &sqlx::Error) -> Verdict {
     }
 }
 
+/// The node became a standby, or was set to take no writes.
+pub(super) fn is_read_only(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("25006"))
+}
+
 fn is_io(error: &(dyn std::error::Error + 'static)) -> bool {
     error.is::<std::io::Error>() || error.source().is_some_and(is_io)
 }

@@ -25,8 +25,10 @@ mod read;
 mod reopen;
 mod rows;
 mod save;
+mod session;
 mod statement;
 mod store;
+mod types;
 
 use std::{
     fmt,
@@ -41,7 +43,7 @@ use sqlx::{Connection, PgConnection, Row, postgres::types::PgInterval};
 pub use self::{claim::ANY as CLAIM, prune::PRUNE};
 use self::{
     clock::DatabaseClock,
-    judge::judge,
+    judge::{is_read_only, judge},
     nodes::Nodes,
     pool::{Lane, Pool},
 };
@@ -154,7 +156,13 @@ impl Access {
         match &outcome {
             Err(TryError::Database(error)) => match judge(error) {
                 Verdict::Stale => self.pool.forget_idle(),
-                Verdict::Lost => self.pool.suspect(),
+                Verdict::Lost => {
+                    if is_read_only(error) {
+                        // So are the other connections to this node.
+                        self.pool.forget_idle();
+                    }
+                    self.pool.suspect();
+                }
                 _ => lane.keep(),
             },
             _ => lane.keep(),

@@ -1,7 +1,8 @@
 //! Several nodes: which of them may get connections.
 //!
 //! Who is alive is found by a connection of our own to each of them, under a short timeout of its own, every few seconds
-//! and after any failure: a node that swallows packets would otherwise cost whoever needs a connection all its patience.
+//! and after any failure: a node that swallows packets would otherwise cost whoever needs a connection all its patience. A node
+//! that is read only, as a standby is, counts as one that does not answer.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
@@ -157,11 +158,13 @@ impl Nodes {
         let addresses: Vec<_> = addresses.into_iter().map(|host| (self.to(&host), host)).collect();
         async move {
             for (options, host) in addresses {
-                let answer = tokio::time::timeout(timeout, PgConnection::connect_with(&options)).await;
-                if let Ok(Ok(connection)) = answer {
-                    // It has answered; how it ends does not matter.
-                    let _ = connection.close().await;
-                    return Some(host);
+                match tokio::time::timeout(timeout, takes_writes(&options)).await {
+                    Ok(Ok(true)) => return Some(host),
+                    Ok(Ok(false)) => tracing::debug!(node = host.name, "the node is read only"),
+                    Ok(Err(error)) => {
+                        tracing::debug!(node = host.name, error = %error, "the node cannot be used");
+                    }
+                    Err(_) => tracing::debug!(node = host.name, "the node did not answer in time"),
                 }
             }
             None
@@ -186,6 +189,19 @@ async fn watch(nodes: Weak<Nodes>, wake: Arc<Notify>) {
         drop(nodes);
         tokio::time::sleep(BREATH).await;
     }
+}
+
+/// Whether a node answers and takes writes: a standby does not.
+async fn takes_writes(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
+    let mut connection = PgConnection::connect_with(options).await?;
+    let row = sqlx::query("SELECT current_setting('transaction_read_only') = 'off' AS is_writable")
+        .persistent(false)
+        .fetch_one(&mut connection)
+        .await?;
+    let is_writable = row.try_get("is_writable")?;
+    // It has answered; how it ends does not matter.
+    let _ = connection.close().await;
+    Ok(is_writable)
 }
 
 async fn servers(options: PgConnectOptions) -> Result<Vec<Node>, sqlx::Error> {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use sqlx::{
-    ConnectOptions, PgConnection,
+    ConnectOptions, PgConnection, Row,
     postgres::{PgConnectOptions, PgSslMode},
 };
 
+use super::session::Session;
 use crate::{
     address::{Server, Ssl},
     config::StoreConfig,
@@ -62,6 +63,8 @@ impl Plan {
 
 fn connect(server: &Server, config: &StoreConfig) -> PgConnectOptions {
     let mut connect = PgConnectOptions::new_without_pgpass()
+        // We read no such number, and a pooler may refuse the setting.
+        .extra_float_digits(None)
         .application_name(server.application_name.as_deref().unwrap_or(APPLICATION_NAME))
         .disable_statement_logging();
     if let Some(first) = server.hosts.first() {
@@ -138,12 +141,18 @@ fn note_parameters(server: &Server, address: &str) {
     }
 }
 
-/// Makes a session ready: every statement of ours reads and writes few rows by key, however small the tables were when
-/// it was planned, and is planned once; one whose process froze in the middle of a transaction does not lock others out. Settings that the server does not have are left alone.
-pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query(
+/// Makes a session ready, and answers what it is: every statement of ours reads and writes few rows by key, however small the
+/// tables were when it was planned, and is planned once; one whose process froze in the middle of a transaction does not
+/// lock others out. Settings that the server does not have are left alone.
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Session, sqlx::Error> {
+    let row = sqlx::query(
         "
-        SELECT set_config(wish.name, wish.setting, false)
+        SELECT
+            count(set_config(wish.name, wish.setting, false)) AS settings,
+            current_schema()::text AS schema,
+            current_setting('search_path') AS search_path,
+            current_setting('server_encoding') AS encoding,
+            current_setting('transaction_read_only') = 'off' AS is_writable
         FROM (
             VALUES
                 ('enable_seqscan', 'off'),
@@ -157,9 +166,14 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<(), sqlx::E
         ",
     )
     .persistent(false)
-    .fetch_all(connection)
+    .fetch_one(connection)
     .await?;
-    Ok(())
+    Ok(Session {
+        schema: row.try_get("schema")?,
+        search_path: row.try_get("search_path")?,
+        encoding: row.try_get("encoding")?,
+        is_writable: row.try_get("is_writable")?,
+    })
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ impl Pool {
             (Some(nodes), Some(host)) => nodes.options(host),
             _ => self.plan.connect.clone(),
         };
-        let connection = open(&options, self.plan.connect_timeout).await?;
+        let connection = open(&options, &self.plan).await?;
         let now = Instant::now();
         Ok(Parked { connection, opened_at: now, idle_since: now, counted })
     }
@@ -253,16 +253,19 @@ async fn look_after(pool: Weak<Pool>) {
     }
 }
 
-/// Opens a session and makes it ready.
-pub(super) async fn open(options: &PgConnectOptions, timeout: Duration) -> Result<PgConnection, sqlx::Error> {
+/// Opens a session and makes it ready, if anything can be written in it.
+pub(super) async fn open(
+    options: &PgConnectOptions,
+    plan: &options::Plan,
+) -> Result<PgConnection, sqlx::Error> {
     let opening = async {
         let mut connection = PgConnection::connect_with(options).await?;
-        options::prepare(&mut connection).await?;
+        options::prepare(&mut connection).await?.check(&plan.schema)?;
         Ok(connection)
     };
     let late =
         || sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, "the server did not answer in time"));
-    tokio::time::timeout(timeout, opening).await.unwrap_or_else(|_| Err(late()))
+    tokio::time::timeout(plan.connect_timeout, opening).await.unwrap_or_else(|_| Err(late()))
 }
 
 async fn close(parked: Parked) {

@@ -1,26 +1,23 @@
 //! Finding and listing.
 
-use backup_core::{
-    BatchId, IdempotencyKey, TrackerStatus,
-    store::{BackupFilter, BackupPage},
-};
+use backup_core::{BatchId, IdempotencyKey, TrackerStatus, store::BackupFilter};
 use sqlx::PgConnection;
 
 use super::{
     clean,
-    rows::{select_records, stored},
+    rows::{answer, listed, select_records, stored},
 };
 use crate::{
-    outcome::{Stored, page},
+    outcome::{Page, Stored},
     replay::TryError,
 };
 
 pub(super) async fn find(connection: &mut PgConnection, batch: &BatchId) -> Result<Option<Stored>, TryError> {
-    let row = sqlx::query(select_records!("", "backup_work", "WHERE work.batch_id = $1"))
+    let row = sqlx::query(select_records!("", "backup_work", answer!(), "WHERE work.batch_id = $1"))
         .bind(clean::text(batch.as_str()))
         .fetch_optional(connection)
         .await?;
-    row.as_ref().map(stored).transpose()
+    Ok(row.as_ref().map(stored).transpose()?)
 }
 
 /// The batch with this id, else the one that this key created.
@@ -32,6 +29,7 @@ pub(super) async fn find_by_id_or_key(
     let row = sqlx::query(select_records!(
         "",
         "backup_work",
+        answer!(),
         "
         WHERE work.batch_id = coalesce(
             (
@@ -51,17 +49,16 @@ pub(super) async fn find_by_id_or_key(
     .bind(key.map(|key| clean::text(key.as_str())))
     .fetch_optional(connection)
     .await?;
-    row.as_ref().map(stored).transpose()
+    Ok(row.as_ref().map(stored).transpose()?)
 }
 
-pub(super) async fn list(
-    connection: &mut PgConnection,
-    filter: &BackupFilter,
-) -> Result<BackupPage, TryError> {
+pub(super) async fn list(connection: &mut PgConnection, filter: &BackupFilter) -> Result<Page, TryError> {
+    filter.check()?;
     let after = filter.after.as_ref();
     let rows = sqlx::query(select_records!(
         "",
         "backup_work",
+        "NULL::text",
         "
         WHERE ($1::text IS NULL OR lower(batch.batch_category) = lower($1))
             AND (
@@ -93,6 +90,5 @@ pub(super) async fn list(
     .persistent(false)
     .fetch_all(connection)
     .await?;
-    let records = rows.iter().map(|row| Ok(stored(row)?.record)).collect::<Result<Vec<_>, TryError>>()?;
-    Ok(page(records, filter))
+    Ok(Page::new(rows.iter().map(listed).collect(), filter))
 }

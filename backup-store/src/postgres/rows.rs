@@ -1,20 +1,19 @@
 //! Rows of PostgreSQL, and the statement that reads them.
 
 use backup_core::StoreError;
-use chrono::{DateTime, Utc};
-use serde_json::Value;
-use sqlx::{Row, postgres::PgRow};
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
+use super::types::{Day, Moment};
 use crate::{
-    fields::{Fields, attempt},
-    outcome::Stored,
-    replay::TryError,
+    fields::{Fields, attempt, epoch},
+    outcome::{Listed, Stored},
+    reader::Reader,
 };
 
 /// The statement that reads records of `backup_work` or of rows just claimed, in one place.
 macro_rules! select_records {
-    ($before:expr, $work:literal, $after:literal) => {
+    ($before:expr, $work:literal, $answer:expr, $after:literal) => {
         concat!(
             $before,
             "
@@ -41,15 +40,9 @@ macro_rules! select_records {
                 attempts.times AS attempt_times,
                 CASE WHEN work.is_open THEN work.task_id ELSE batch.task_id END AS task_id,
                 batch.backup_id,
-                CASE
-                    WHEN work.is_open THEN work.backup_response
-                    ELSE (
-                        SELECT tracker.backup_response
-                        FROM batch_db_schedule_event_tracker AS tracker
-                        WHERE tracker.batch_id = work.batch_id
-                            AND tracker.business_date = work.business_date
-                    )
-                END AS backup_response,
+                ",
+            $answer,
+            " AS backup_response,
                 batch.error_code,
                 batch.error_message,
                 batch.error_advice,
@@ -76,50 +69,76 @@ macro_rules! select_records {
 }
 pub(super) use select_records;
 
-pub(super) fn stored(row: &PgRow) -> Result<Stored, TryError> {
-    Ok(Stored {
-        record: fields(row)?.into_record()?,
-        epoch: row.try_get("epoch")?,
-        owner: row.try_get("owner")?,
-    })
+/// YBA's answer, as far as anybody would read it: what is cut is no JSON any more, and shown as text.
+macro_rules! answer {
+    () => {
+        "left(
+            CASE
+                WHEN work.is_open THEN work.backup_response
+                ELSE (
+                    SELECT tracker.backup_response
+                    FROM batch_db_schedule_event_tracker AS tracker
+                    WHERE tracker.batch_id = work.batch_id
+                        AND tracker.business_date = work.business_date
+                )
+            END,
+            1048576
+        )"
+    };
+}
+pub(super) use answer;
+
+pub(super) fn stored(row: &PgRow) -> Result<Stored, StoreError> {
+    let reader = Reader::new(row);
+    let epoch = epoch(reader.work("epoch")?, reader.name())?;
+    Ok(Stored { record: fields(&reader)?.into_record()?, epoch, owner: reader.work("owner")? })
 }
 
-fn fields(row: &PgRow) -> Result<Fields, TryError> {
+/// A row of a list.
+pub(super) fn listed(row: &PgRow) -> Listed {
+    let place = Reader::new(row).key::<Moment>();
+    Listed { place, record: stored(row).map(|there| there.record) }
+}
+
+fn fields(row: &Reader<'_, PgRow>) -> Result<Fields, StoreError> {
+    let moment = |moment: Option<Moment>| moment.map(Into::into);
     Ok(Fields {
-        batch_id: row.try_get("batch_id")?,
-        business_date: row.try_get("business_date")?,
-        batch_category: row.try_get("batch_category")?,
-        batch_mode: row.try_get("batch_mode")?,
-        target: row.try_get("target")?,
-        slot: row.try_get("slot")?,
-        created_at: row.try_get("created_at")?,
-        started_at: row.try_get("started_at")?,
-        ended_at: row.try_get("ended_at")?,
-        deadline_at: row.try_get("deadline_at")?,
-        strategy: row.try_get("strategy")?,
-        plan_base: row.try_get("plan_base")?,
-        plan_reason: row.try_get("plan_reason")?,
-        phase: row.try_get("phase")?,
-        phase_since: row.try_get("phase_since")?,
-        waiting_since: row.try_get("waiting_since")?,
-        note: row.try_get::<Option<Value>, _>("note")?,
+        batch_id: row.name().to_owned(),
+        business_date: row.work::<Day>("business_date")?.into(),
+        batch_category: row.batch("batch_category")?,
+        batch_mode: row.batch("batch_mode")?,
+        target: row.batch("target")?,
+        slot: row.work("slot")?,
+        created_at: row.batch::<Moment>("created_at")?.into(),
+        started_at: row.batch::<Moment>("started_at")?.into(),
+        ended_at: moment(row.batch("ended_at")?),
+        deadline_at: row.batch::<Moment>("deadline_at")?.into(),
+        strategy: row.batch("strategy")?,
+        plan_base: row.batch("plan_base")?,
+        plan_reason: row.batch("plan_reason")?,
+        phase: row.work("phase")?,
+        phase_since: row.work::<Moment>("phase_since")?.into(),
+        waiting_since: moment(row.work("waiting_since")?),
+        note: row.work("note")?,
         attempts: attempts(row)?,
-        task_id: row.try_get("task_id")?,
-        backup_id: row.try_get("backup_id")?,
-        response: row.try_get("backup_response")?,
-        error_code: row.try_get("error_code")?,
-        error_message: row.try_get("error_message")?,
-        error_advice: row.try_get("error_advice")?,
-        cancel_requested: row.try_get("cancel_requested")?,
-        lost_attempts: row.try_get::<Option<Value>, _>("lost_attempts")?,
+        task_id: row.work("task_id")?,
+        backup_id: row.batch("backup_id")?,
+        response: row.work("backup_response")?,
+        error_code: row.batch("error_code")?,
+        error_message: row.batch("error_message")?,
+        error_advice: row.batch("error_advice")?,
+        cancel_requested: row.work("cancel_requested")?,
+        lost_attempts: row.work("lost_attempts")?,
     })
 }
 
-fn attempts(row: &PgRow) -> Result<Vec<backup_core::Attempt>, TryError> {
-    let ids: Vec<Uuid> = row.try_get::<Option<_>, _>("attempt_ids")?.unwrap_or_default();
-    let numbers: Vec<i32> = row.try_get::<Option<_>, _>("attempt_numbers")?.unwrap_or_default();
-    let times: Vec<DateTime<Utc>> = row.try_get::<Option<_>, _>("attempt_times")?.unwrap_or_default();
-    Ok(ids.into_iter().zip(numbers).zip(times).map(|((id, number), at)| attempt(id, number, at)).collect())
+fn attempts(row: &Reader<'_, PgRow>) -> Result<Vec<backup_core::Attempt>, StoreError> {
+    const ATTEMPT: &str = "backup_attempt";
+    let ids: Option<Vec<Uuid>> = row.column(ATTEMPT, "attempt_ids")?;
+    let numbers: Option<Vec<i32>> = row.column(ATTEMPT, "attempt_numbers")?;
+    let times: Option<Vec<Moment>> = row.column(ATTEMPT, "attempt_times")?;
+    let rows = ids.into_iter().flatten().zip(numbers.into_iter().flatten()).zip(times.into_iter().flatten());
+    Ok(rows.map(|((id, number), at)| attempt(id, number, at.into())).collect())
 }
 
 /// The value of each row of an input, as the array that a statement unnests.

@@ -89,7 +89,9 @@ impl TrackingStore for PostgresStore {
             let claimed = claim::claim(&mut connection, claim, self.access.now()).await;
             self.access.hand_back(connection, claimed)
         };
-        self.access.replay.run("claim", judge, attempt).await
+        let claimed = self.access.replay.run("claim", judge, attempt).await?;
+        self.access.replay.set_aside(&claimed.unreadable);
+        Ok(claimed.readable)
     }
 
     async fn heartbeat(&self, leases: &[Lease], hold: Hold) -> Result<Vec<Beat>, StoreError> {
@@ -131,7 +133,9 @@ impl TrackingStore for PostgresStore {
             let page = read::list(&mut connection, filter).await;
             self.access.hand_back(connection, page)
         };
-        self.access.replay.run("list", judge, attempt).await
+        let page = self.access.replay.run("list", judge, attempt).await?;
+        self.access.replay.set_aside(&page.rows.unreadable);
+        Ok(page.into())
     }
 
     async fn request_cancel(&self, batch: &BatchId) -> Result<bool, StoreError> {

@@ -14,14 +14,19 @@ use super::{
     input, millis,
     rows::{select_records, stored},
 };
-use crate::{outcome::Stored, replay::TryError};
+use crate::{
+    aside::{LEFT_ALONE, Sorted, batches},
+    outcome::Stored,
+    replay::TryError,
+};
 
 pub(super) async fn claim(
     connection: &mut SqliteConnection,
     claim: &Claim,
     now: i64,
-) -> Result<Vec<Claimed>, TryError> {
+) -> Result<Sorted<Claimed>, TryError> {
     let rows = sqlx::query(select_records!(
+        "work.backup_response",
         "
         WHERE work.is_open = 1
             AND work.due_at <= $1
@@ -35,11 +40,30 @@ pub(super) async fn claim(
     .bind(claim.limit)
     .fetch_all(&mut *connection)
     .await?;
-    let mut claimed = Vec::with_capacity(rows.len());
-    for row in &rows {
-        claimed.push(take(connection, stored(row)?, claim.hold, now).await?);
+    let Sorted { readable, unreadable } = rows.iter().map(stored).collect();
+    let mut claimed = Vec::with_capacity(readable.len());
+    for there in readable {
+        claimed.push(take(connection, there, claim.hold, now).await?);
     }
-    Ok(claimed)
+    leave_alone(connection, &batches(&unreadable), now).await?;
+    let taken = Sorted { readable: claimed, unreadable };
+    Ok(if claim.only.is_some() { taken.all()? } else { taken })
+}
+
+/// What cannot be read is in nobody's way for a while.
+async fn leave_alone(
+    connection: &mut SqliteConnection,
+    batches: &[String],
+    now: i64,
+) -> Result<(), sqlx::Error> {
+    for batch in batches {
+        sqlx::query("UPDATE backup_work SET owner = NULL, due_at = $2 WHERE batch_id = $1")
+            .bind(batch)
+            .bind(now.saturating_add(millis(LEFT_ALONE)))
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
 }
 
 async fn take(

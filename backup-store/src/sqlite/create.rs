@@ -89,7 +89,7 @@ pub(super) async fn commit(
     now: i64,
 ) -> Result<HashMap<BatchId, Created>, TryError> {
     static TRANSACTION: LazyLock<String> = LazyLock::new(|| transaction::of(CREATE));
-    let rows = transaction::commit(connection, query(&TRANSACTION, new, now)?).await?;
+    let rows = query(&TRANSACTION, new, now)?.fetch_all(connection).await?;
     answer(new, rows)
 }
 

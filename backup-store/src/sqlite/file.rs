@@ -41,6 +41,44 @@ pub(super) fn must_be_there(path: &Path) -> Result<(), ConnectError> {
     Err(ConnectError::NoDatabase { path: whole.display().to_string() })
 }
 
+/// Makes the file, for this user alone; SQLite gives the files beside it the same rights. What stands against it SQLite finds
+/// too, and says so.
+pub(super) fn make_private(path: &Path) {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // There already, more often than not.
+    let _ = options.open(path);
+}
+
+/// Says if other users can read the file, or put another one in its place.
+pub(super) fn warn_of_others(path: &Path) {
+    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if mode(folder) & 0o002 != 0 {
+        let folder = folder.display();
+        tracing::warn!(%folder, "every user can write in the folder of the database file, and put another file in its place");
+    }
+    if mode(path) & 0o077 != 0 {
+        let file = path.display();
+        tracing::warn!(%file, "other users can read the database file: chmod 600 it, and the files beside it");
+    }
+}
+
+/// The rights to a file; none where nobody can tell.
+fn mode(path: &Path) -> u32 {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).map(|metadata| metadata.mode()).unwrap_or_default()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        0
+    }
+}
+
 /// Fails if the file is, or would be, on a network file system. Where nobody can tell, it is not.
 pub(super) fn refuse_network(path: &Path) -> Result<(), ConnectError> {
     let (Ok(mounts), Some(real)) = (fs::read_to_string("/proc/self/mounts"), real_path(path)) else {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use backup_core::Clock;
-use sqlx::SqlitePool;
+use sqlx::SqliteConnection;
 
-use super::{create, save};
+use super::{Connections, create, save};
 use crate::{
     replay::{Repeat, Replay, TryError},
     share::{Answer, Share},
@@ -16,14 +16,14 @@ use crate::{
 const MOST: usize = 200;
 
 /// The writes of a store.
-pub(super) fn writes(pool: SqlitePool, clock: Arc<dyn Clock>, replay: Replay) -> Writes {
+pub(super) fn writes(connections: Arc<Connections>, clock: Arc<dyn Clock>, replay: Replay) -> Writes {
     Share::new(MOST, Write::kind, move |writes: Vec<Write>| {
-        let (pool, clock, replay) = (pool.clone(), Arc::clone(&clock), replay.clone());
+        let (connections, clock, replay) = (Arc::clone(&connections), Arc::clone(&clock), replay.clone());
         async move {
             replay.round_trip("write");
             let count = writes.len();
             // In a task of its own: a caller that goes away would leave the transaction open.
-            let writing = tokio::spawn(async move { together(&pool, clock.as_ref(), &writes).await });
+            let writing = tokio::spawn(async move { together(&connections, clock.as_ref(), &writes).await });
             match writing.await {
                 Ok(Ok(answers)) => answers,
                 // Not committed, or nobody knows.
@@ -35,18 +35,20 @@ pub(super) fn writes(pool: SqlitePool, clock: Arc<dyn Clock>, replay: Replay) ->
 
 /// All of one kind: one transaction, in one call.
 async fn together(
-    pool: &SqlitePool,
+    connections: &Arc<Connections>,
     clock: &dyn Clock,
     writes: &[Write],
 ) -> Result<Vec<Answer<Written>>, TryError> {
-    let mut connection = pool.acquire().await?;
-    let now = clock.now().timestamp_millis();
+    let mut lane = connections.acquire().await?;
+    let outcomes = write(&mut lane, writes, clock.now().timestamp_millis()).await;
+    Ok(lane.hand_back(outcomes)?.answers(writes))
+}
+
+async fn write(connection: &mut SqliteConnection, writes: &[Write], now: i64) -> Result<Outcomes, TryError> {
     let mut outcomes = Outcomes::default();
     match Group::of(writes) {
-        Group::New(new) => outcomes.created(create::commit(&mut connection, &new, now).await?),
-        Group::Steps(kind, steps) => {
-            outcomes.saved(save::commit(&mut connection, kind, &steps, now).await?);
-        }
+        Group::New(new) => outcomes.created(create::commit(connection, &new, now).await?),
+        Group::Steps(kind, steps) => outcomes.saved(save::commit(connection, kind, &steps, now).await?),
     }
-    Ok(outcomes.answers(writes))
+    Ok(outcomes)
 }

@@ -1,8 +1,11 @@
 //! SQLite's migrations: in one transaction, so that two processes that start at once run them once.
 
-use chrono::{SecondsFormat, Utc};
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use std::sync::Arc;
 
+use chrono::{SecondsFormat, Utc};
+use sqlx::{Row, SqliteConnection};
+
+use super::{Connections, Transaction};
 use crate::{
     error::ConnectError,
     migrate::{Applied, Migration, migrations, missing, not_migrated},
@@ -14,13 +17,13 @@ pub(crate) const MIGRATIONS: &[Migration] = migrations! { "sqlite":
 };
 
 /// Runs what is missing, or says what is.
-pub(super) async fn run(writer: &SqlitePool, migrate: bool, address: &str) -> Result<(), ConnectError> {
+pub(super) async fn run(writer: &Arc<Connections>, migrate: bool, address: &str) -> Result<(), ConnectError> {
     let refused = |error| super::refused(address, "a migration", error);
-    let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await.map_err(refused)?;
+    let mut transaction = Transaction::begin(writer).await.map_err(refused)?;
     let applied = applied(&mut transaction).await.map_err(refused)?;
     let missing = missing(MIGRATIONS, &applied, address)?;
     if missing.is_empty() {
-        return Ok(());
+        return transaction.commit().await.map_err(refused);
     }
     if !migrate {
         return Err(not_migrated(&missing, address));

@@ -5,9 +5,11 @@
 //! which never fail in the middle because of another process.
 
 mod claim;
+mod connections;
 mod create;
 mod file;
 mod group;
+mod identity;
 mod input;
 pub(crate) mod migrate;
 mod prune;
@@ -19,17 +21,21 @@ mod store;
 mod transaction;
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use backup_core::{Clock, SystemClock};
 use sqlx::{
-    Sqlite, SqlitePool, Transaction,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    Connection, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
+use self::{
+    connections::{Connections, Lane, Transaction},
+    identity::Identity,
+};
 use crate::{
     config::StoreConfig,
     error::ConnectError,
@@ -39,13 +45,13 @@ use crate::{
 
 /// How long a writer waits for another process.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
-const READERS: u32 = 4;
+const READERS: usize = 4;
 
 /// The tracking store on SQLite.
 #[derive(Clone)]
 pub struct SqliteStore {
-    writer: SqlitePool,
-    reader: SqlitePool,
+    writer: Arc<Connections>,
+    reader: Arc<Connections>,
     clock: Arc<dyn Clock>,
     replay: Replay,
     writes: Arc<Writes>,
@@ -54,27 +60,48 @@ pub struct SqliteStore {
 impl SqliteStore {
     /// Opens the file, makes it if it is not there, and brings its tables up to date. `None`: a store in memory.
     pub async fn open(path: Option<PathBuf>, config: &StoreConfig) -> Result<Self, ConnectError> {
-        let address = path.as_ref().map_or("sqlite::memory:".to_owned(), |path| path.display().to_string());
-        if let Some(path) = &path {
-            if !config.create_file {
-                file::must_be_there(path)?;
-            }
-            file::refuse_network(path)?;
-        }
-        let refused = |error| refused(&address, "to open the file", error);
-        let options = options(path.as_ref()).create_if_missing(config.create_file);
-        let write = options.clone().journal_mode(SqliteJournalMode::Wal);
-        let writer = first_connection(&write).await.map_err(refused)?;
-        let reader = match path {
-            // Every connection to `:memory:` is a database of its own.
-            None => writer.clone(),
-            Some(_) => pool(READERS).connect_lazy_with(options.read_only(true)),
+        let (writer, reader, address) = match &path {
+            Some(path) => Self::open_file(path, config).await?,
+            None => Self::open_memory().await?,
         };
         migrate::run(&writer, config.migrate, &address).await?;
         let clock = config.clock.clone().unwrap_or_else(|| Arc::new(SystemClock::new()));
         let replay = Replay::new(config.retry.clone(), config.observer.clone());
-        let share = Arc::new(group::writes(writer.clone(), Arc::clone(&clock), replay.clone()));
+        let share = Arc::new(group::writes(Arc::clone(&writer), Arc::clone(&clock), replay.clone()));
         Ok(Self { writer, reader, clock, replay, writes: share })
+    }
+
+    async fn open_file(path: &Path, config: &StoreConfig) -> Result<Opened, ConnectError> {
+        let address = path.display().to_string();
+        file::refuse_network(path)?;
+        if config.create_file {
+            file::make_private(path);
+        } else {
+            file::must_be_there(path)?;
+        }
+        file::warn_of_others(path);
+        let options = options().filename(path);
+        let write = options.clone().journal_mode(SqliteJournalMode::Wal);
+        let refused = |error| refused(&address, "to open the file", error);
+        let first = first_connection(&write.clone().create_if_missing(config.create_file)).await;
+        let first = first.map_err(refused)?;
+        let identity = Identity::of(path).map_err(|error| refused(error.into()))?;
+        let identity = Some(Arc::new(identity));
+        // A file that is gone is never made again by a later connection.
+        let writer = Connections::new(write, identity.clone(), 1);
+        writer.add(first);
+        Ok((writer, Connections::new(options.read_only(true), identity, READERS), address))
+    }
+
+    async fn open_memory() -> Result<Opened, ConnectError> {
+        let address = "sqlite::memory:".to_owned();
+        let refused = |error| refused(&address, "to open a database in memory", error);
+        // Its connections share it, and it lasts as long as one is open: an idle one is kept for that.
+        let options: SqliteConnectOptions = "sqlite::memory:".parse().map_err(refused)?;
+        let options = options.busy_timeout(BUSY_TIMEOUT).foreign_keys(true);
+        let anchor = SqliteConnection::connect_with(&options).await.map_err(refused)?;
+        let connections = Connections::new(options, None, 1).anchored_by(anchor);
+        Ok((Arc::clone(&connections), connections, address))
     }
 
     /// Ends the connections; a checkpoint moves everything into the file.
@@ -83,9 +110,14 @@ impl SqliteStore {
         self.writer.close().await;
     }
 
-    async fn begin(&self, operation: &'static str) -> Result<Transaction<'static, Sqlite>, TryError> {
+    async fn begin(&self, operation: &'static str) -> Result<Transaction, TryError> {
         self.replay.round_trip(operation);
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+        Ok(Transaction::begin(&self.writer).await?)
+    }
+
+    async fn look(&self, operation: &'static str) -> Result<Lane, TryError> {
+        self.replay.round_trip(operation);
+        Ok(self.reader.acquire().await?)
     }
 
     /// Milliseconds, UTC: leases are compared between processes, so by the wall clock of their host.
@@ -100,38 +132,28 @@ impl std::fmt::Debug for SqliteStore {
     }
 }
 
-fn options(path: Option<&PathBuf>) -> SqliteConnectOptions {
-    let options = SqliteConnectOptions::new()
+/// What writes, what reads, and what it is called.
+type Opened = (Arc<Connections>, Arc<Connections>, String);
+
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .foreign_keys(true)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(BUSY_TIMEOUT);
-    match path {
-        Some(path) => options.filename(path),
-        None => options.in_memory(true),
-    }
+        .busy_timeout(BUSY_TIMEOUT)
 }
 
 /// The writer. To make a new file a WAL file, SQLite wants it for itself and answers "busy" at once, whatever the busy
 /// timeout says: two processes that start together would refuse each other.
-async fn first_connection(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+async fn first_connection(options: &SqliteConnectOptions) -> Result<SqliteConnection, sqlx::Error> {
     let began = Instant::now();
     loop {
-        match pool(1).connect_with(options.clone()).await {
+        match SqliteConnection::connect_with(options).await {
             Err(error) if judge(&error) == Verdict::Contention && began.elapsed() < BUSY_TIMEOUT => {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             connected => return connected,
         }
     }
-}
-
-/// Connections stay open: opening a file costs more than keeping it, and memory would be lost.
-fn pool(connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
 }
 
 fn refused(address: &str, what: &str, error: sqlx::Error) -> ConnectError {
@@ -141,15 +163,18 @@ fn refused(address: &str, what: &str, error: sqlx::Error) -> ConnectError {
 /// Sorts SQLite's errors.
 fn judge(error: &sqlx::Error) -> Verdict {
     match error {
-        sqlx::Error::Database(error) => match error.code().as_deref().unwrap_or_default() {
-            // Busy, after the busy timeout: another process holds the file. Busy recovery, busy snapshot, locked.
-            "5" | "261" | "517" | "6" | "262" => Verdict::Contention,
-            // The disk: full, or failing.
-            code if code == "13" || code.parse::<i32>().is_ok_and(|code| code & 0xff == 10) => {
-                Verdict::TimedOut
+        sqlx::Error::Database(error) => {
+            let code = error.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or_default();
+            // What follows the first byte says where it happened.
+            match code & 0xff {
+                // Busy, after the busy timeout: another process holds the file. Locked, by another connection of this one.
+                5 | 6 => Verdict::Contention,
+                // No memory, read only, interrupted, an I/O error, damaged, full, not to be opened, locked in an odd way, no
+                // database any more: the file, its disk or this machine is in trouble, and may be mended.
+                7 | 8 | 9 | 10 | 11 | 13 | 14 | 15 | 26 => Verdict::TimedOut,
+                _ => Verdict::Refused,
             }
-            _ => Verdict::Refused,
-        },
+        }
         sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed

@@ -1,14 +1,11 @@
 //! Finding and listing.
 
-use backup_core::{
-    BatchId,
-    store::{BackupFilter, BackupPage},
-};
+use backup_core::{BatchId, store::BackupFilter};
 use sqlx::SqliteConnection;
 
-use super::rows::{instant, select_records, stored};
+use super::rows::{answer, instant, listed, select_records, stored};
 use crate::{
-    outcome::{Stored, page},
+    outcome::{Page, Stored},
     replay::TryError,
 };
 
@@ -16,19 +13,18 @@ pub(super) async fn find(
     connection: &mut SqliteConnection,
     batch: &BatchId,
 ) -> Result<Option<Stored>, TryError> {
-    let row = sqlx::query(select_records!("WHERE work.batch_id = $1"))
+    let row = sqlx::query(select_records!(answer!(), "WHERE work.batch_id = $1"))
         .bind(batch.as_str())
         .fetch_optional(connection)
         .await?;
-    row.as_ref().map(stored).transpose()
+    Ok(row.as_ref().map(stored).transpose()?)
 }
 
-pub(super) async fn list(
-    connection: &mut SqliteConnection,
-    filter: &BackupFilter,
-) -> Result<BackupPage, TryError> {
+pub(super) async fn list(connection: &mut SqliteConnection, filter: &BackupFilter) -> Result<Page, TryError> {
+    filter.check()?;
     let after = filter.after.as_ref();
     let rows = sqlx::query(select_records!(
+        "NULL",
         "
         WHERE ($1 IS NULL OR lower(batch.batch_category) = lower($1))
             AND (
@@ -55,6 +51,5 @@ pub(super) async fn list(
     .bind(i64::from(filter.rows()) + 1)
     .fetch_all(connection)
     .await?;
-    let records = rows.iter().map(|row| Ok(stored(row)?.record)).collect::<Result<Vec<_>, TryError>>()?;
-    Ok(page(records, filter))
+    Ok(Page::new(rows.iter().map(listed).collect(), filter))
 }

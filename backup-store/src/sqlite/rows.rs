@@ -3,18 +3,18 @@
 use backup_core::StoreError;
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::Value;
-use sqlx::{Row, sqlite::SqliteRow, types::Json};
+use sqlx::{sqlite::SqliteRow, types::Json};
 use uuid::{Uuid, fmt::Hyphenated};
 
 use crate::{
-    fields::{Fields, attempt, corrupt},
-    outcome::Stored,
-    replay::TryError,
+    fields::{Fields, attempt, epoch},
+    outcome::{Listed, Stored},
+    reader::Reader,
 };
 
 /// The statement that reads records, with what follows `FROM`, `JOIN`. Two tables, one place.
 macro_rules! select_records {
-    ($rest:literal) => {
+    ($answer:expr, $rest:literal) => {
         concat!(
             "
             SELECT
@@ -49,16 +49,9 @@ macro_rules! select_records {
                 ) AS attempts,
                 iif(work.is_open, work.task_id, batch.task_id) AS task_id,
                 batch.backup_id,
-                iif(
-                    work.is_open,
-                    work.backup_response,
-                    (
-                        SELECT tracker.backup_response
-                        FROM batch_db_schedule_event_tracker AS tracker
-                        WHERE tracker.batch_id = work.batch_id
-                            AND tracker.business_date = work.business_date
-                    )
-                ) AS backup_response,
+                ",
+            $answer,
+            " AS backup_response,
                 batch.error_code,
                 batch.error_message,
                 batch.error_advice,
@@ -75,59 +68,76 @@ macro_rules! select_records {
 }
 pub(super) use select_records;
 
-pub(super) fn stored(row: &SqliteRow) -> Result<Stored, TryError> {
-    Ok(Stored {
-        record: fields(row)?.into_record()?,
-        epoch: row.try_get("epoch")?,
-        owner: row.try_get::<Option<Hyphenated>, _>("owner")?.map(Hyphenated::into_uuid),
-    })
+/// YBA's answer, as far as anybody would read it: what is cut is no JSON any more, and shown as text.
+macro_rules! answer {
+    () => {
+        "substr(
+            iif(
+                work.is_open,
+                work.backup_response,
+                (
+                    SELECT tracker.backup_response
+                    FROM batch_db_schedule_event_tracker AS tracker
+                    WHERE tracker.batch_id = work.batch_id
+                        AND tracker.business_date = work.business_date
+                )
+            ),
+            1,
+            1048576
+        )"
+    };
+}
+pub(super) use answer;
+
+pub(super) fn stored(row: &SqliteRow) -> Result<Stored, StoreError> {
+    let reader = Reader::new(row);
+    let epoch = epoch(reader.work("epoch")?, reader.name())?;
+    let owner = reader.work::<Option<Hyphenated>>("owner")?.map(Hyphenated::into_uuid);
+    Ok(Stored { record: fields(&reader)?.into_record()?, epoch, owner })
 }
 
-fn fields(row: &SqliteRow) -> Result<Fields, TryError> {
-    let batch_id: String = row.try_get("batch_id")?;
-    let attempts = attempts(row, &batch_id)?;
+/// A row of a list.
+pub(super) fn listed(row: &SqliteRow) -> Listed {
+    let place = Reader::new(row).key::<DateTime<Utc>>();
+    Listed { place, record: stored(row).map(|there| there.record) }
+}
+
+fn fields(row: &Reader<'_, SqliteRow>) -> Result<Fields, StoreError> {
+    let note: Option<String> = row.work("note")?;
+    let lost = row.work::<Option<Json<Value>>>("lost_attempts")?;
     Ok(Fields {
-        batch_id,
-        business_date: row.try_get("business_date")?,
-        batch_category: row.try_get("batch_category")?,
-        batch_mode: row.try_get("batch_mode")?,
-        target: row.try_get("target")?,
-        slot: row.try_get("slot")?,
-        created_at: row.try_get("created_at")?,
-        started_at: row.try_get("started_at")?,
-        ended_at: row.try_get("ended_at")?,
-        deadline_at: row.try_get("deadline_at")?,
-        strategy: row.try_get("strategy")?,
-        plan_base: row.try_get("plan_base")?,
-        plan_reason: row.try_get("plan_reason")?,
-        phase: row.try_get("phase")?,
-        phase_since: row.try_get("phase_since")?,
-        waiting_since: row.try_get("waiting_since")?,
-        note: json(row, "note")?,
-        lost_attempts: json(row, "lost_attempts")?,
-        attempts,
-        task_id: row.try_get("task_id")?,
-        backup_id: row.try_get("backup_id")?,
-        response: row.try_get("backup_response")?,
-        error_code: row.try_get("error_code")?,
-        error_message: row.try_get("error_message")?,
-        error_advice: row.try_get("error_advice")?,
-        cancel_requested: row.try_get("cancel_requested")?,
+        batch_id: row.name().to_owned(),
+        business_date: row.work("business_date")?,
+        batch_category: row.batch("batch_category")?,
+        batch_mode: row.batch("batch_mode")?,
+        target: row.batch("target")?,
+        slot: row.work("slot")?,
+        created_at: row.batch("created_at")?,
+        started_at: row.batch("started_at")?,
+        ended_at: row.batch("ended_at")?,
+        deadline_at: row.batch("deadline_at")?,
+        strategy: row.batch("strategy")?,
+        plan_base: row.batch("plan_base")?,
+        plan_reason: row.batch("plan_reason")?,
+        phase: row.work("phase")?,
+        phase_since: row.work("phase_since")?,
+        waiting_since: row.work("waiting_since")?,
+        note: note.map(|note| serde_json::from_str(&note).unwrap_or(Value::String(note))),
+        lost_attempts: lost.map(|json| json.0),
+        attempts: attempts(row)?,
+        task_id: row.work("task_id")?,
+        backup_id: row.batch("backup_id")?,
+        response: row.work("backup_response")?,
+        error_code: row.batch("error_code")?,
+        error_message: row.batch("error_message")?,
+        error_advice: row.batch("error_advice")?,
+        cancel_requested: row.work("cancel_requested")?,
     })
 }
 
-fn json(row: &SqliteRow, column: &str) -> Result<Option<Value>, sqlx::Error> {
-    Ok(row.try_get::<Option<Json<Value>>, _>(column)?.map(|json| json.0))
-}
-
-fn attempts(row: &SqliteRow, batch: &str) -> Result<Vec<backup_core::Attempt>, TryError> {
-    let Json(rows): Json<Vec<(Uuid, i32, DateTime<Utc>)>> =
-        row.try_get("attempts").map_err(|error| unreadable_attempt(batch, &error))?;
+fn attempts(row: &Reader<'_, SqliteRow>) -> Result<Vec<backup_core::Attempt>, StoreError> {
+    let Json(rows): Json<Vec<(Uuid, i32, DateTime<Utc>)>> = row.column("backup_attempt", "attempts")?;
     Ok(rows.into_iter().map(|(id, number, at)| attempt(id, number, at)).collect())
-}
-
-fn unreadable_attempt(batch: &str, error: &sqlx::Error) -> StoreError {
-    corrupt("backup_attempt", "attempt_id", batch, error.to_string())
 }
 
 /// An instant as the original's columns hold it.

@@ -41,9 +41,8 @@ impl TrackingStore for SqliteStore {
         let attempt = |repeat: Repeat| async move {
             let mut transaction = self.begin("create").await?;
             let repeat = repeat.or(earlier);
-            let created = create::create(&mut transaction, new, self.now(), repeat).await?;
-            transaction.commit().await?;
-            Ok(created)
+            let created = create::create(&mut transaction, new, self.now(), repeat).await;
+            transaction.end(created).await
         };
         self.replay.run("create", judge, attempt).await
     }
@@ -52,9 +51,8 @@ impl TrackingStore for SqliteStore {
         let new = &New { record, key: None, hold };
         let attempt = |repeat| async move {
             let mut transaction = self.begin("reopen").await?;
-            let created = reopen::reopen(&mut transaction, new, self.now(), repeat).await?;
-            transaction.commit().await?;
-            Ok(created)
+            let created = reopen::reopen(&mut transaction, new, self.now(), repeat).await;
+            transaction.end(created).await
         };
         self.replay.run("reopen", judge, attempt).await
     }
@@ -72,9 +70,8 @@ impl TrackingStore for SqliteStore {
         let step = &Step { lease, record, from, retry_in };
         let attempt = |_| async move {
             let mut transaction = self.begin("save").await?;
-            let saved = save::save(&mut transaction, step, self.now()).await?;
-            transaction.commit().await?;
-            Ok(saved)
+            let saved = save::save(&mut transaction, step, self.now()).await;
+            transaction.end(saved).await
         };
         self.replay.run("save", judge, attempt).await
     }
@@ -82,19 +79,19 @@ impl TrackingStore for SqliteStore {
     async fn claim(&self, claim: &Claim) -> Result<Vec<Claimed>, StoreError> {
         let attempt = |_| async move {
             let mut transaction = self.begin("claim").await?;
-            let claimed = claim::claim(&mut transaction, claim, self.now()).await?;
-            transaction.commit().await?;
-            Ok(claimed)
+            let claimed = claim::claim(&mut transaction, claim, self.now()).await;
+            transaction.end(claimed).await
         };
-        self.replay.run("claim", judge, attempt).await
+        let claimed = self.replay.run("claim", judge, attempt).await?;
+        self.replay.set_aside(&claimed.unreadable);
+        Ok(claimed.readable)
     }
 
     async fn heartbeat(&self, leases: &[Lease], hold: Hold) -> Result<Vec<Beat>, StoreError> {
         let attempt = |_| async move {
             let mut transaction = self.begin("heartbeat").await?;
-            let beats = claim::heartbeat(&mut transaction, leases, hold, self.now()).await?;
-            transaction.commit().await?;
-            Ok(beats)
+            let beats = claim::heartbeat(&mut transaction, leases, hold, self.now()).await;
+            transaction.end(beats).await
         };
         self.replay.run("heartbeat", judge, attempt).await
     }
@@ -102,36 +99,37 @@ impl TrackingStore for SqliteStore {
     async fn release(&self, leases: &[Lease], due_in: Duration) -> Result<(), StoreError> {
         let attempt = |_| async move {
             let mut transaction = self.begin("release").await?;
-            claim::release(&mut transaction, leases, due_in, self.now()).await?;
-            Ok(transaction.commit().await?)
+            let released = claim::release(&mut transaction, leases, due_in, self.now()).await;
+            transaction.end(released).await
         };
         self.replay.run("release", judge, attempt).await
     }
 
     async fn find(&self, batch: &BatchId) -> Result<Option<BackupRecord>, StoreError> {
         let attempt = |_| async move {
-            self.replay.round_trip("find");
-            let mut connection = self.reader.acquire().await?;
-            Ok(read::find(&mut connection, batch).await?.map(|there| there.record))
+            let mut lane = self.look("find").await?;
+            let found = read::find(&mut lane, batch).await;
+            Ok(lane.hand_back(found)?.map(|there| there.record))
         };
         self.replay.run("find", judge, attempt).await
     }
 
     async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError> {
         let attempt = |_| async move {
-            self.replay.round_trip("list");
-            let mut connection = self.reader.acquire().await?;
-            read::list(&mut connection, filter).await
+            let mut lane = self.look("list").await?;
+            let page = read::list(&mut lane, filter).await;
+            lane.hand_back(page)
         };
-        self.replay.run("list", judge, attempt).await
+        let page = self.replay.run("list", judge, attempt).await?;
+        self.replay.set_aside(&page.rows.unreadable);
+        Ok(page.into())
     }
 
     async fn request_cancel(&self, batch: &BatchId) -> Result<bool, StoreError> {
         let attempt = |_| async move {
             let mut transaction = self.begin("request_cancel").await?;
-            let is_asked = request_cancel(&mut transaction, batch, self.now()).await?;
-            transaction.commit().await?;
-            Ok(is_asked)
+            let is_asked = request_cancel(&mut transaction, batch, self.now()).await;
+            transaction.end(is_asked).await
         };
         self.replay.run("request_cancel", judge, attempt).await
     }
@@ -139,8 +137,8 @@ impl TrackingStore for SqliteStore {
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {
         let attempt = |_| async move {
             let mut transaction = self.begin("refuse").await?;
-            refuse(&mut transaction, refusal).await?;
-            Ok(transaction.commit().await?)
+            let refused = refuse(&mut transaction, refusal).await;
+            transaction.end(refused).await
         };
         self.replay.run("refuse", judge, attempt).await
     }
@@ -148,22 +146,26 @@ impl TrackingStore for SqliteStore {
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError> {
         let attempt = |_| async move {
             let mut transaction = self.begin("prune").await?;
-            let deleted = prune::prune(&mut transaction, before, limit).await?;
-            transaction.commit().await?;
-            Ok(deleted)
+            let deleted = prune::prune(&mut transaction, before, limit).await;
+            transaction.end(deleted).await
         };
         self.replay.run("prune", judge, attempt).await
     }
 
-    /// Takes and returns the right to write, without waiting for the disk.
+    /// Takes and returns the right to write, without waiting for the disk, in the file that is at its path.
     async fn check(&self) -> Result<(), StoreError> {
         let attempt = |_| async move {
             let mut transaction = self.begin("check").await?;
-            sqlx::query("SELECT epoch FROM backup_work LIMIT 1").fetch_optional(&mut *transaction).await?;
-            Ok(transaction.commit().await?)
+            let looked = look(&mut transaction).await;
+            transaction.end(looked).await
         };
         self.replay.run("check", judge, attempt).await
     }
+}
+
+async fn look(connection: &mut SqliteConnection) -> Result<(), TryError> {
+    sqlx::query("SELECT epoch FROM backup_work LIMIT 1").fetch_optional(connection).await?;
+    Ok(())
 }
 
 async fn request_cancel(

@@ -13,4 +13,6 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(test)]
+mod unreadable;
+#[cfg(test)]
 mod words;

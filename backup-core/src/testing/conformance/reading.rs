@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
 
-use super::{Subject, failure, succeeded};
+use serde_json::json;
+
+use super::{Subject, assert_same, failure, succeeded, without_answer};
 use crate::{
     clock::Clock,
     ids::BatchId,
@@ -39,6 +41,25 @@ pub async fn batches_are_listed_newest_first(subject: &Subject) {
     records.sort_by(|a, b| (b.created_at, &b.batch).cmp(&(a.created_at, &a.batch)));
     assert_eq!(page.records, records);
     assert_eq!(page.next, None);
+}
+
+/// They may be large, and a batch by itself has its own.
+pub async fn a_list_carries_no_answers(subject: &Subject) {
+    let record = subject.submitting("u1");
+    let lease = subject.own(&record).await;
+    let mut running = record.clone();
+    running
+        .run("task-1".into(), Some(json!({"taskUUID": "task-1"})), subject.clock.now())
+        .expect("submitting");
+    subject.save(&lease, &running, Phase::Submitting).await.expect("saved");
+    for there in [running.clone(), succeeded(&running, subject.clock.now())] {
+        if there.is_done() {
+            subject.save(&lease, &there, Phase::Running).await.expect("saved");
+        }
+        let page = list(subject, &BackupFilter::default()).await;
+        assert_eq!(page.records, [without_answer(&there)]);
+        assert_same(&subject.stored(&there).await, &there);
+    }
 }
 
 /// Each field narrows the list, and several narrow it together.

@@ -133,7 +133,7 @@ pub(super) async fn commit(
         Kind::Complete => &COMPLETE,
         Kind::Leave => &LEAVE,
     };
-    let rows = transaction::commit(connection, query(text, steps, now)?).await?;
+    let rows = query(text, steps, now)?.fetch_all(connection).await?;
     answer(&rows)
 }
 

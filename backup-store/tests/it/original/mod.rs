@@ -1,7 +1,7 @@
 //! The original's tables: its statements run as they are printed, and no row that was written or changed by hand confuses us.
 
 mod statements;
-mod tables;
+pub(crate) mod tables;
 
 use std::time::Duration;
 

@@ -6,8 +6,8 @@ use backup_core::{TrackingStore, testing::ManualClock};
 use backup_store::{StoreConfig, connect};
 
 /// A store, and the way past it.
-pub(super) struct Tables {
-    pub(super) store: Arc<dyn TrackingStore>,
+pub(crate) struct Tables {
+    pub(crate) store: Arc<dyn TrackingStore>,
     prompt: Prompt,
 }
 
@@ -20,7 +20,7 @@ enum Prompt {
 
 impl Tables {
     /// One for each engine that this machine has.
-    pub(super) async fn all(test: &str) -> Vec<Self> {
+    pub(crate) async fn all(test: &str) -> Vec<Self> {
         let mut tables = Vec::new();
         #[cfg(feature = "sqlite")]
         tables.push(Self::sqlite().await);
@@ -39,7 +39,7 @@ impl Tables {
     }
 
     #[cfg(feature = "postgres")]
-    pub(super) async fn postgres(test: &str) -> Option<Self> {
+    pub(crate) async fn postgres(test: &str) -> Option<Self> {
         let Some(server) = pg_harness::Server::shared() else {
             pg_harness::skip(&format!("original::{test}"), pg_harness::NOT_FOUND);
             return None;
@@ -49,7 +49,7 @@ impl Tables {
         Some(Self { store, prompt: Prompt::Postgres(database) })
     }
 
-    pub(super) fn is_sqlite(&self) -> bool {
+    pub(crate) fn is_sqlite(&self) -> bool {
         match &self.prompt {
             #[cfg(feature = "postgres")]
             Prompt::Postgres(_) => false,
@@ -60,7 +60,7 @@ impl Tables {
 
     /// Runs a statement after its named parameters were given values, and answers with the rows: a line each, columns
     /// between `|`. SQLite has neither the schema nor `now()`.
-    pub(super) async fn run(&self, statement: &str, values: &[(&str, &str)]) -> String {
+    pub(crate) async fn run(&self, statement: &str, values: &[(&str, &str)]) -> String {
         let mut statement = statement.to_owned();
         for (name, value) in values {
             statement = statement.replace(&format!(":{name}"), &format!("'{}'", value.replace('\'', "''")));

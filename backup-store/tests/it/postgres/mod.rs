@@ -6,6 +6,8 @@ mod migrations;
 mod nodes;
 mod partitions;
 mod plans;
+mod pooler;
+mod standby;
 mod tables;
 mod trouble;
 

@@ -102,13 +102,38 @@ async fn a_missing_table_is_refused_at_once() {
 #[tokio::test]
 async fn a_read_only_node_is_not_ready() {
     let Some(database) = database("postgres::trouble::a_read_only_node_is_not_ready") else { return };
-    let store = connect(&config(&database)).await.unwrap();
+    let mut config_of_one = config(&database);
+    config_of_one.pool.acquire_timeout = Duration::from_millis(300);
+    let store = connect(&config_of_one).await.unwrap();
     store.check().await.unwrap();
-    let mut read_only = config(&database);
-    read_only.url.push_str("&options=-c%20default_transaction_read_only=on");
-    let store = connect(&read_only).await.unwrap();
-    let error = store.check().await.unwrap_err();
-    assert!(error.is_transient(), "{error:?}");
+    database.psql(&format!("ALTER DATABASE {} SET default_transaction_read_only = on", database.name()));
+    database.terminate_connections();
+    let mut impatient = config(&database);
+    impatient.pool.acquire_timeout = Duration::from_millis(300);
+    let error = connect(&impatient).await.err().unwrap();
+    assert!(matches!(error, ConnectError::Unreachable { .. }), "{error:?}");
+    assert!(chain(&error).contains("read only"), "{error:?}");
+    // The one that was there before finds out, and is well again when the server is.
+    assert!(store.check().await.unwrap_err().is_transient());
+    let again = format!("ALTER DATABASE {} RESET default_transaction_read_only", database.name());
+    database.psql(&format!("SET transaction_read_only = off; {again}"));
+    store.check().await.unwrap();
+    back_up(&*store, "u1").await;
+}
+
+#[tokio::test]
+async fn a_database_of_another_encoding_is_refused_by_name() {
+    let test = "postgres::trouble::a_database_of_another_encoding_is_refused_by_name";
+    let Some(database) = database(test) else { return };
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = format!("{}_{}", database.name(), encoding.to_lowercase());
+        database.psql(&format!("CREATE DATABASE {name} ENCODING '{encoding}' LOCALE 'C' TEMPLATE template0"));
+        let mut config = config(&database);
+        config.url = config.url.replacen(database.name(), &name, 1);
+        let error = connect(&config).await.err().unwrap();
+        assert!(matches!(error, ConnectError::Unfit { .. }), "{error:?}");
+        assert!(error.to_string().contains(encoding) && error.to_string().contains("UTF8"), "{error}");
+    }
 }
 
 #[tokio::test]
