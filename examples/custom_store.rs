@@ -15,7 +15,7 @@ use async_trait::async_trait;
 use backup_core::{
     BackupRecord, BackupRequest, BackupTarget, BatchId, Clock, FixedTargets, IdempotencyKey, Orchestrator,
     Phase, Settings, StoreError, TrackingStore,
-    store::{BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved},
+    store::{BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, Refusal, Saved},
     strategy::{FullBackup, YbaInstances},
     testing::InMemoryStore,
 };
@@ -80,6 +80,10 @@ impl TrackingStore for AuditedStore {
         self.inner.find(batch).await
     }
 
+    async fn follower(&self, batch: &BatchId) -> Result<Option<Follower>, StoreError> {
+        self.inner.follower(batch).await
+    }
+
     async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError> {
         self.inner.list(filter).await
     }
@@ -128,7 +132,7 @@ async fn main() -> anyhow::Result<()> {
         .store(store)
         .strategy(FullBackup::new(YbaInstances::one("yba", simulator.client())))
         .settings(settings)
-        .start();
+        .start()?;
     orchestrator.run(BackupRequest::new("orders", "2025-03-25")).await?;
     orchestrator.shutdown().await;
 

@@ -80,7 +80,7 @@ async fn main() -> anyhow::Result<()> {
         .strategy(full)
         .strategy(increment)
         .settings(settings)
-        .start();
+        .start()?;
 
     for date in ["2025-03-23", "2025-03-24", "2025-03-25"] {
         let record = orchestrator.run(BackupRequest::new("orders", date)).await?;

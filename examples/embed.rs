@@ -36,7 +36,7 @@ async fn main() -> anyhow::Result<()> {
         .strategy(FullBackup::new(yba.clone()))
         .strategy(IncrementalBackup::new(yba))
         .settings(settings)
-        .start();
+        .start()?;
 
     for category in ["orders", "orders-increment"] {
         let record = orchestrator.run(BackupRequest::new(category, "2025-03-25")).await?;

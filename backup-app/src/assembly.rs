@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
 use backup_core::{
-    BackupTarget, FixedTargets, IncompleteTarget, InstanceName, LegacyUrls, Orchestrator,
+    BackupTarget, BuildError, FixedTargets, IncompleteTarget, InstanceName, LegacyUrls, Orchestrator,
     OrchestratorBuilder, ResolveError, TrackingStore,
     strategy::{FullBackup, IncrementalBackup, YbaInstances},
 };
@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use yba_client::{CallReport, CircuitBreaker, YbaClient};
 
 use crate::settings::{
-    Connection, DatasourceSettings, InstanceSettings, Settings, TargetSettings, TargetState, YbaAddress,
-    YbaSettings,
+    Connection, DatasourceSettings, InstanceSettings, RecordSettings, Settings, TargetSettings, TargetState,
+    YbaAddress, YbaSettings,
 };
 
 /// What an orchestrator is started for.
@@ -78,15 +78,30 @@ pub enum StartError {
         /// The name of the strategy.
         strategy: String,
     },
+    /// The orchestrator cannot be put together.
+    #[error(transparent)]
+    Orchestrator(#[from] BuildError),
 }
 
 impl App {
+    /// Opens the store alone, to look at the records or to cancel: no client is made and no engine runs, so that nothing else of
+    /// the settings matters.
+    ///
+    /// # Errors
+    ///
+    /// As [`backup_store::connect`].
+    pub async fn open(settings: &RecordSettings, role: Role) -> Result<Arc<dyn TrackingStore>, ConnectError> {
+        let config = store_config(&settings.datasource, &settings.application_name, role);
+        backup_store::connect(&config).await
+    }
+
     /// Opens the store and starts an orchestrator, on the current tokio runtime.
     ///
     /// # Errors
     ///
     /// [`StartError::Store`] when the database cannot be used, after the retries that the settings allow;
-    /// [`StartError::Instance`] and [`StartError::Certificate`] for a client that cannot be made.
+    /// [`StartError::Instance`] and [`StartError::Certificate`] for a client that cannot be made;
+    /// [`StartError::Orchestrator`] for settings that the engine refuses.
     pub async fn start(settings: Settings, role: Role) -> Result<Self, StartError> {
         Self::start_with(settings, role, |builder| builder).await
     }
@@ -111,8 +126,6 @@ impl App {
         adjust: impl FnOnce(OrchestratorBuilder) -> OrchestratorBuilder,
     ) -> Result<Self, StartError> {
         let (yba, resolver) = targets_and_clients(&settings)?;
-        let mut config = store_config(&settings.datasource, &settings.application_name);
-        config.create_file = role != Role::Inspection;
         let builder = Orchestrator::builder()
             .resolver(resolver)
             .strategy(FullBackup::new(yba.clone()))
@@ -120,7 +133,7 @@ impl App {
             .settings(orchestrator_settings(&settings, role));
         let builder = adjust(builder);
         check_strategies(&settings, &builder)?;
-        let builder = builder.store(backup_store::connect(&config).await?);
+        let builder = builder.store(Self::open(&RecordSettings::of(&settings), role).await?);
         for target in &settings.targets {
             if let TargetState::HalfSet { missing } = &target.state {
                 tracing::error!(
@@ -130,11 +143,12 @@ impl App {
                 );
             }
         }
+        let orchestrator = builder.start()?;
         if role == Role::Service {
             let yba = yba.clone();
             tokio::spawn(async move { yba.check_markers().await });
         }
-        Ok(Self { settings: Arc::new(settings), orchestrator: builder.start(), yba })
+        Ok(Self { settings: Arc::new(settings), orchestrator, yba })
     }
 }
 
@@ -166,14 +180,14 @@ pub async fn open_store(
     settings: &DatasourceSettings,
     application_name: &str,
 ) -> Result<Arc<dyn TrackingStore>, ConnectError> {
-    let mut config = store_config(settings, application_name);
-    config.create_file = false;
+    let mut config = store_config(settings, application_name, Role::Inspection);
     config.migrate = false;
     backup_store::connect(&config).await
 }
 
-fn store_config(settings: &DatasourceSettings, application_name: &str) -> StoreConfig {
+fn store_config(settings: &DatasourceSettings, application_name: &str, role: Role) -> StoreConfig {
     let mut config = StoreConfig::new(address(settings, application_name));
+    config.create_file = role != Role::Inspection;
     config.username.clone_from(&settings.username);
     config.password.clone_from(&settings.password);
     config.schema = Some(settings.schema.clone());
@@ -435,6 +449,7 @@ fn backup_target(target: &TargetSettings, connection: &Connection, instance: Ins
     core.base = target.base_backup_uuid.as_deref().map(Into::into);
     core.on_missing_base = target.on_missing_base;
     core.on_unknown = target.on_unknown;
+    core.repeat = target.repeat;
     core.deadline = target.deadline;
     core.completion = target.completion;
     let text = |url: &Option<YbaAddress>| url.as_ref().map(|url| url.expose().to_string());

@@ -45,5 +45,5 @@ pub use environment::Environment;
 pub use explain::{Explanation, Row};
 pub use fault::{ConfigError, Fault, Faults, Warning};
 pub use origin::Origin;
-pub use settings::{Examination, Settings};
+pub use settings::{Examination, RecordSettings, Settings};
 pub use sources::Sources;

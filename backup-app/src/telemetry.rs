@@ -107,8 +107,8 @@ where
 }
 
 /// The fields of an event (its message is one) or of a span, as text that is only shown.
-#[derive(Default)]
-struct NeutralFields(DefaultFields);
+#[derive(Debug, Default)]
+pub struct NeutralFields(DefaultFields);
 
 impl<'w> FormatFields<'w> for NeutralFields {
     fn format_fields<R: RecordFields>(&self, mut writer: Writer<'w>, fields: R) -> fmt::Result {

@@ -23,7 +23,8 @@ Exit codes:
   1  the request or the backup failed
   2  wrong usage or configuration, or the database cannot be reached
   3  not over yet
-  130, 143  interrupted; the backup goes on";
+  4  `status`: not over yet, and nobody follows it: `backup-cli reconcile` does
+  129, 130, 143  interrupted; the backup goes on";
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Green.on_default().bold())
@@ -119,6 +120,10 @@ pub(crate) struct RunArgs {
     /// Makes the request safe to repeat: the same key starts one backup, however often it is sent
     #[arg(long, value_name = "KEY")]
     pub(crate) idempotency_key: Option<String>,
+    /// No more than one backup of the target and the date: joins what is open, answers what completed, runs again what
+    /// failed, whoever asked for it
+    #[arg(long, conflicts_with = "batch")]
+    pub(crate) once: bool,
     /// Returns once YBA has accepted the backup (exit code 3: not over yet)
     #[arg(long)]
     pub(crate) no_wait: bool,
@@ -129,7 +134,8 @@ pub(crate) struct RunArgs {
 
 /// Shows everything that is known about one batch
 ///
-/// Exits as `run` does: 0 when the backup is completed, 1 when it failed, 3 when it is not over.
+/// Exits as `run` does: 0 when the backup is completed, 1 when it failed, 3 when it is not over; 4 when nobody follows it
+/// any more.
 #[derive(Args, Debug)]
 pub(crate) struct StatusArgs {
     /// The batch

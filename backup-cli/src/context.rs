@@ -1,12 +1,14 @@
 //! What every command needs: the settings, and the assembly made of them.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use backup_app::{
-    App, ConfigError, ConnectError, Environment, Examination, Role, Settings, Sources, StartError,
+    App, ConfigError, ConnectError, Environment, Examination, RecordSettings, Role, Settings, Sources,
+    StartError,
 };
-use backup_core::BatchId;
+use backup_core::{BatchId, TrackingStore};
 use chrono_tz::Tz;
 
 use crate::cli::Global;
@@ -41,14 +43,19 @@ impl Context {
         Settings::examine(&self.sources)
     }
 
-    /// The settings of a command that works on what is recorded.
-    pub(crate) fn settings(&self) -> Result<Settings> {
-        self.load().map_err(advised)
+    /// The settings of a command that works on what is recorded. What is wrong with all others is told, and does not
+    /// matter.
+    pub(crate) fn records(&self) -> Result<RecordSettings> {
+        let settings = RecordSettings::load(&self.sources).map_err(advised)?;
+        for fault in &settings.ignored {
+            self.printer.warn(format_args!("{fault} (this command does not need it; `run` does)"), false);
+        }
+        Ok(settings)
     }
 
     /// The settings of a command that makes backups: there must be something to back up.
     pub(crate) fn settings_with_targets(&self) -> Result<Settings> {
-        let settings = self.settings()?;
+        let settings = self.load().map_err(advised)?;
         if settings.targets.is_empty() {
             return Err(self.nothing_configured());
         }
@@ -76,14 +83,15 @@ impl Context {
 
     /// Connects to the database and starts the orchestrator.
     pub(crate) async fn start(&self, settings: &Settings, role: Role) -> Result<App> {
-        App::start(settings.clone(), role).await.map_err(|error| {
-            let error = match error {
-                StartError::Store(absent @ ConnectError::NoDatabase { .. }) => advise(absent, NO_DATABASE),
-                StartError::Store(old @ ConnectError::NotMigrated { .. }) => advise(old, NOT_MIGRATED),
-                other => other.into(),
-            };
-            advise(error, format!("datasource.url is {}", place(settings)))
+        App::start(settings.clone(), role).await.map_err(|error| match error {
+            StartError::Store(error) => no_store(error, &RecordSettings::of(settings)),
+            other => other.into(),
         })
+    }
+
+    /// Connects to the database, and starts nothing.
+    pub(crate) async fn open(&self, settings: &RecordSettings, role: Role) -> Result<Arc<dyn TrackingStore>> {
+        App::open(settings, role).await.map_err(|error| no_store(error, settings))
     }
 
     /// A command line to type next, with the same configuration.
@@ -122,9 +130,14 @@ pub(crate) fn advised(error: ConfigError) -> anyhow::Error {
     }
 }
 
-/// Where a setting comes from.
-pub(crate) fn origin(settings: &Settings, key: &str) -> String {
-    settings.explain().find(key).map_or_else(|| "default".to_owned(), |row| row.origin.to_string())
+/// Why the database cannot be used, with what to do about it, and where it was looked for.
+fn no_store(error: ConnectError, settings: &RecordSettings) -> anyhow::Error {
+    let error = match error {
+        absent @ ConnectError::NoDatabase { .. } => advise(absent, NO_DATABASE),
+        old @ ConnectError::NotMigrated { .. } => advise(old, NOT_MIGRATED),
+        other => other.into(),
+    };
+    advise(error, format!("datasource.url is {}", place(settings)))
 }
 
 /// The zone of business dates and of times on the screen.
@@ -132,7 +145,9 @@ pub(crate) fn zone(settings: &Settings) -> Tz {
     settings.server.zone
 }
 
-/// Where records are kept, for "not found".
-pub(crate) fn place(settings: &Settings) -> String {
-    format!("{} ({})", settings.datasource.url, origin(settings, "datasource.url"))
+/// Where records are kept, and who says so.
+pub(crate) fn place(settings: &RecordSettings) -> String {
+    let row = settings.explain().find("datasource.url");
+    let origin = row.map_or_else(|| "default".to_owned(), |row| row.origin.to_string());
+    format!("{} ({origin})", settings.datasource.url)
 }

@@ -8,6 +8,7 @@ use backup_core::{Error as CoreError, ErrorCode, RequestFaults, ResolveError};
 use owo_colors::OwoColorize as _;
 use serde_json::json;
 
+use crate::foreign;
 use crate::printer::Printer;
 use crate::signal::Signal;
 
@@ -22,6 +23,8 @@ pub(crate) enum Exit {
     Unexpected,
     /// Not over yet.
     Open,
+    /// Not over yet, and nobody works on it.
+    Abandoned,
     /// Somebody stopped the program.
     Stopped(Signal),
 }
@@ -33,6 +36,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Unexpected => 2,
             Self::Open => 3,
+            Self::Abandoned => 4,
             Self::Stopped(signal) => signal.exit_code(),
         }
     }
@@ -73,10 +77,10 @@ pub(crate) fn report(printer: &Printer, error: &anyhow::Error) -> Exit {
     let told = Told::of(error);
     printer.error(&told.message);
     for cause in &told.causes {
-        printer.complain(format_args!("  caused by: {cause}"));
+        printer.complain(format_args!("  caused by: {}", foreign::line(cause)));
     }
     for hint in &told.hints {
-        printer.complain(format_args!("{} {hint}", "hint:".cyan().bold()));
+        printer.complain(format_args!("{} {}", "hint:".cyan().bold(), foreign::line(hint)));
     }
     if printer.is_json() {
         let document = json!({"error": {

@@ -5,16 +5,21 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use backup_core::{BackupRecord, BatchId, Error as CoreError, Orchestrator, Progress};
+use backup_core::{BackupRecord, BatchId, Error as CoreError, Orchestrator, Phase, Progress};
+use chrono_tz::Tz;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::live::Live;
+use crate::obstacle::Obstacle;
 use crate::printer::Printer;
 use crate::signal::{Signal, Signals};
 
 /// How often a batch that is not followed here is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// At every so many looks it is looked for what stands in the way.
+const LOOKS: u32 = 3;
 
 /// Why following ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +37,8 @@ pub(crate) struct Follow<'a> {
     pub(crate) orchestrator: &'a Orchestrator,
     pub(crate) printer: &'a Printer,
     pub(crate) signals: &'a Signals,
+    /// Of the times on the screen.
+    pub(crate) zone: Tz,
     /// No longer than until then.
     pub(crate) until: Option<Instant>,
 }
@@ -66,7 +73,8 @@ impl Follow<'_> {
     }
 }
 
-async fn until(instant: Option<Instant>) {
+/// Waits until then; without an instant, for ever.
+pub(crate) async fn until(instant: Option<Instant>) {
     match instant {
         Some(instant) => sleep_until(instant).await,
         None => std::future::pending().await,
@@ -82,12 +90,15 @@ struct Steps<'a> {
     hurry: bool,
     /// Whether trouble with the database was told.
     in_trouble: bool,
+    /// Looks until what may stand in its way is looked for.
+    patience: u32,
+    obstacle: Option<Obstacle>,
 }
 
 impl<'a> Steps<'a> {
     fn new(follow: &'a Follow<'a>, batch: BatchId) -> Self {
         let here = follow.orchestrator.watch(&batch);
-        Self { follow, batch, here, hurry: true, in_trouble: false }
+        Self { follow, batch, here, hurry: true, in_trouble: false, patience: 0, obstacle: None }
     }
 
     /// The next thing to show.
@@ -134,6 +145,27 @@ impl<'a> Steps<'a> {
         if self.here.is_none() && orchestrator.take_up(&self.batch).await? {
             self.here = orchestrator.watch(&self.batch);
         }
-        orchestrator.find(&self.batch).await
+        let record = orchestrator.find(&self.batch).await?;
+        if record.phase == Phase::Waiting {
+            self.clear_the_way(&record).await?;
+        }
+        Ok(record)
+    }
+
+    /// Follows what stands in the way of the batch, if nobody else does.
+    async fn clear_the_way(&mut self, waiting: &BackupRecord) -> Result<(), CoreError> {
+        let Follow { orchestrator, printer, zone, .. } = self.follow;
+        if let Some(obstacle) = &mut self.obstacle {
+            if !obstacle.look(orchestrator).await? {
+                self.obstacle = None;
+            }
+        } else if self.patience == 0 {
+            self.patience = LOOKS;
+            let live = || Live::new(printer, *zone);
+            self.obstacle = Obstacle::take_up(waiting, orchestrator, live, printer).await?;
+        } else {
+            self.patience -= 1;
+        }
+        Ok(())
     }
 }

@@ -1,7 +1,8 @@
 //! The result for programs: a batch as JSON, as `docs/cli.md` promises it.
 
+use backup_core::store::Follower;
 use backup_core::{BackupId, BackupRecord, Failure, Plan, TaskId};
-use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -19,9 +20,12 @@ pub(crate) struct BatchJson<'a> {
     started_at: String,
     ended_at: Option<String>,
     duration_seconds: Option<f64>,
+    yba_created_at: Option<String>,
+    yba_completed_at: Option<String>,
     deadline_at: String,
     plan: Option<PlanJson<'a>>,
     waiting_since: Option<String>,
+    unfollowed_since: Option<String>,
     note: Option<&'a Failure>,
     attempts: Vec<AttemptJson>,
     task_id: Option<&'a str>,
@@ -61,9 +65,12 @@ impl<'a> From<&'a BackupRecord> for BatchJson<'a> {
             started_at: utc(record.started_at),
             ended_at: record.ended_at.map(utc),
             duration_seconds: record.ended_at.map(|ended| seconds(record.duration(ended).as_millis())),
+            yba_created_at: record.yba_times().map(|times| utc(times.created_at)),
+            yba_completed_at: record.yba_times().map(|times| utc(times.completed_at)),
             deadline_at: utc(record.deadline_at),
             plan: record.plan.as_ref().map(PlanJson::from),
             waiting_since: record.waiting_since.map(utc),
+            unfollowed_since: None,
             note: record.note.as_ref(),
             attempts: record
                 .attempts
@@ -80,6 +87,16 @@ impl<'a> From<&'a BackupRecord> for BatchJson<'a> {
             cancel_requested: record.cancel_requested,
             yba_response: record.response.as_ref(),
         }
+    }
+}
+
+impl BatchJson<'_> {
+    /// Says since when nobody follows the batch, if nobody does.
+    pub(crate) fn followed_by(mut self, follower: Option<Follower>, now: DateTime<Utc>) -> Self {
+        if let Some(Follower::Nobody(span)) = follower {
+            self.unfollowed_since = TimeDelta::from_std(span).ok().map(|span| utc(now - span));
+        }
+        self
     }
 }
 

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use indicatif::{ProgressBar, ProgressStyle};
 use owo_colors::OwoColorize as _;
 
-use crate::output::one_line;
+use crate::foreign;
 use crate::printer::{Printer, talk_width, wrapped};
 use crate::story::{Line, Story, Tone, ending};
 use crate::words;
@@ -42,6 +42,7 @@ impl Live {
 
     /// Shows what is new, and where it stands.
     pub(crate) fn show(&mut self, record: &BackupRecord, percent: Option<f64>) {
+        let record = &foreign::record(record);
         if let Some(name) = self.name.as_ref().filter(|_| self.story.is_untold()) {
             self.printer.say(format_args!("{name}  {} for {}", record.category.bold(), record.business_date));
         }
@@ -76,7 +77,7 @@ impl Live {
         let percent = percent.filter(|_| record.phase == Phase::Running);
         bar.set_style(if percent.is_some() { with_percent() } else { without_percent() });
         bar.set_prefix(present_word(record.phase));
-        bar.set_message(tries(record));
+        bar.set_message(tries(record, self.zone));
         if let Some(percent) = percent {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
             bar.set_position(percent.clamp(0.0, 100.0) as u64);
@@ -101,7 +102,7 @@ impl Live {
     fn plain(&self, line: &Line) -> String {
         let time = words::time_of_day(self.clock.now(), self.zone);
         let name = self.name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
-        format!("{time}{name} {:<9} {}", line.word, one_line(&line.text))
+        format!("{time}{name} {:<9} {}", line.word, line.text)
     }
 }
 
@@ -122,11 +123,14 @@ fn present_word(phase: Phase) -> &'static str {
     }
 }
 
-/// How often YBA was asked, where that is more than once.
-fn tries(record: &BackupRecord) -> String {
-    match record.attempt() {
-        Some(attempt) if attempt.number > 1 && record.task.is_none() => format!("attempt {}", attempt.number),
-        _ => String::new(),
+/// What is waited for while the answer of YBA is not known.
+fn tries(record: &BackupRecord, zone: Tz) -> String {
+    match record.attempt().filter(|_| record.phase == Phase::Submitting) {
+        Some(attempt) => {
+            let since = words::time_of_day(attempt.at, zone);
+            format!("attempt {} since {since}; a lost answer is looked for", attempt.number)
+        }
+        None => String::new(),
     }
 }
 

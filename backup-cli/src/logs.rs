@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
+use backup_app::telemetry::NeutralFields;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -51,7 +52,11 @@ fn quiet(printer: Printer, is_quiet: bool) -> impl Subscriber + Send + Sync {
 }
 
 fn verbose(printer: Printer, directives: &str) -> impl Subscriber + Send + Sync {
-    let lines = tracing_subscriber::fmt::layer().with_writer(Lines(printer));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(Lines(printer))
+        .fmt_fields(NeutralFields::default())
+        // Where stderr is gone there is nobody to tell of it either.
+        .log_internal_errors(false);
     tracing_subscriber::registry().with(EnvFilter::new(directives)).with(lines)
 }
 

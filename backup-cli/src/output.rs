@@ -1,12 +1,13 @@
 //! The result for people: a batch as a block, batches as a table.
 
+use backup_core::store::Follower;
 use backup_core::{BackupRecord, TrackerStatus};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, presets};
 use owo_colors::OwoColorize as _;
 
-use crate::words;
+use crate::{foreign, words};
 
 /// The column of a list that may be broken into lines.
 const CATEGORY: usize = 2;
@@ -14,10 +15,24 @@ const CATEGORY: usize = 2;
 /// A terminal narrower than this gets fewer columns.
 const WIDE: u16 = 120;
 
-/// A batch, as people read it. `width`: of the terminal, where there is one.
-pub(crate) fn block(record: &BackupRecord, zone: Tz, width: Option<u16>) -> String {
-    let mut table = plain_table(width);
-    for (name, value) in facts(record, zone) {
+/// What a batch is shown on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Screen {
+    pub(crate) zone: Tz,
+    /// The time, UTC.
+    pub(crate) now: DateTime<Utc>,
+    /// Of the terminal, in columns, where there is one.
+    pub(crate) width: Option<u16>,
+}
+
+/// A batch, as people read it.
+pub(crate) fn block(record: &BackupRecord, follower: Option<Follower>, screen: &Screen) -> String {
+    let record = &foreign::record(record);
+    let mut table = plain_table(screen.width);
+    for (name, value) in facts(record, screen.zone) {
+        table.add_row([name, value.as_str()]);
+    }
+    if let Some((name, value)) = follower.map(|follower| words::followed(follower, screen.now, screen.zone)) {
         table.add_row([name, value.as_str()]);
     }
     paint_status(&text_of(table), record)
@@ -44,19 +59,21 @@ fn facts(record: &BackupRecord, zone: Tz) -> Vec<(&'static str, String)> {
     facts.extend(record.task.as_ref().map(|task| ("Task", task.to_string())));
     facts.extend(record.backup.as_ref().map(|backup| ("Backup", backup.to_string())));
     facts.extend(record.waiting_since.filter(|_| !record.is_done()).map(|at| ("Waiting since", instant(at))));
+    facts.extend(words::lost_answer(record, zone).map(|text| ("Waits for", text)));
     if let Some(note) = &record.note {
-        facts.push(("Because", one_line(&words::waiting_for(note))));
+        facts.push(("Because", words::waiting_for(note)));
         facts.push(("Gives up as", note.code.to_string()));
     }
     match record.ended_at {
         Some(ended) => {
-            let took = words::duration(record.duration(ended));
-            facts.push(("Ended", format!("{}, after {took}", instant(ended))));
+            let elapsed = words::duration(record.elapsed(ended));
+            facts.push(("Ended", format!("{}, after {elapsed}", instant(ended))));
+            facts.extend(record.yba_times().map(|times| ("Backup took", words::span(&times, zone))));
         }
         None => facts.push(("Ends by", instant(record.deadline_at))),
     }
     if let Some(failure) = &record.failure {
-        facts.push(("Failure", one_line(&format!("{}: {}", failure.code, failure.message))));
+        facts.push(("Failure", format!("{}: {}", failure.code, failure.message)));
         facts.extend(failure.advice.clone().map(|advice| ("Next", advice)));
     }
     facts
@@ -99,7 +116,8 @@ pub(crate) fn table(records: &[BackupRecord], zone: Tz, now: DateTime<Utc>, widt
         is_wide,
         ["BATCH", "DATE", "CATEGORY", "STATUS", "TOOK", "STRATEGY", "REQUESTED", "ERROR"],
     ));
-    for record in records {
+    let records: Vec<BackupRecord> = records.iter().map(foreign::record).collect();
+    for record in &records {
         let error = record.failure.as_ref().map_or("", |failure| failure.code.as_str());
         table.add_row(row(
             is_wide,
@@ -119,7 +137,7 @@ pub(crate) fn table(records: &[BackupRecord], zone: Tz, now: DateTime<Utc>, widt
     for column in (0..table.column_count()).filter(|column| *column != CATEGORY) {
         keep_whole(&mut table, column);
     }
-    paint_table(&text_of(table), records)
+    paint_table(&text_of(table), &records)
 }
 
 /// The columns that there is room for.
@@ -163,16 +181,11 @@ pub(crate) fn text_of(mut table: Table) -> String {
     for (number, column) in table.column_iter_mut().enumerate() {
         column.set_padding((0, if number == last { 0 } else { 2 }));
     }
-    let text = table.trim_fmt();
+    let text = foreign::block(&table.trim_fmt());
     match text.split_once('\n') {
         Some((header, rows)) if table.header().is_some() => format!("{}\n{rows}", header.bold()),
         _ => text,
     }
-}
-
-/// A text in one line: YBA's have line breaks.
-pub(crate) fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -4,12 +4,14 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use anstream::AutoStream;
+use backup_app::text::neutral_json;
 use indicatif::{MultiProgress, ProgressDrawTarget};
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
 use terminal_size::{Width, terminal_size_of};
 
 use crate::cli::{Global, Output};
+use crate::foreign;
 
 /// Lines of talk are not wider than this, even where the terminal is.
 const READABLE: usize = 100;
@@ -54,16 +56,16 @@ impl Printer {
         self.bars.suspend(|| {
             let mut stdout = anstream::stdout().lock();
             match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
-                // Whoever read us has seen enough (`| head`).
-                Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+                Err(error) if is_gone(&error) => Ok(()),
                 printed => printed,
             }
         })
     }
 
-    /// Prints the result, as one JSON document.
+    /// Prints the result, as one JSON document. What is in its strings commands no terminal.
     pub(crate) fn json(&self, value: &impl Serialize) -> io::Result<()> {
-        self.result(serde_json::to_string_pretty(value)?)
+        let pretty = serde_json::to_string_pretty(value)?;
+        self.result(pretty.lines().map(neutral_json).collect::<Vec<_>>().join("\n"))
     }
 
     /// Says something on stderr, unless nobody wants to hear it.
@@ -84,7 +86,7 @@ impl Printer {
 
     /// Says that something is not as it should be; what is `grave`, whoever listens.
     pub(crate) fn warn(&self, text: impl Display, grave: bool) {
-        let (word, text) = ("warning:", text.to_string());
+        let (word, text) = ("warning:", foreign::lines(&text.to_string()));
         let text = if self.is_watched() { wrapped(&text, talk_width() - word.len(), 2) } else { text };
         if grave || !self.quiet {
             self.complain(format_args!("{} {text}", word.yellow().bold()));
@@ -93,6 +95,7 @@ impl Printer {
 
     /// Says what went wrong, whoever listens.
     pub(crate) fn error(&self, text: impl Display) {
+        let text = foreign::lines(&text.to_string());
         self.write(&format_args!("{} {text}", "error:".red().bold()));
     }
 
@@ -110,6 +113,28 @@ impl Printer {
         // stderr is gone: there is nobody left to tell.
         let _ = self.bars.suspend(|| writeln!(anstream::stderr().lock(), "{text}"));
     }
+}
+
+/// Whether nobody can read the stream any more: the reader has seen enough (`| head`), or its terminal was closed.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe || has_hung_up(error)
+}
+
+/// A terminal that was closed answers `EIO`; a file that answers so has a broken disk under it.
+#[cfg(unix)]
+fn has_hung_up(error: &io::Error) -> bool {
+    use std::os::fd::AsFd as _;
+    const INPUT_OUTPUT: i32 = 5;
+    let is_file = || {
+        let stdout = io::stdout().as_fd().try_clone_to_owned()?;
+        std::fs::File::from(stdout).metadata().map(|about| about.is_file())
+    };
+    error.raw_os_error() == Some(INPUT_OUTPUT) && !is_file().unwrap_or(true)
+}
+
+#[cfg(not(unix))]
+fn has_hung_up(_: &io::Error) -> bool {
+    false
 }
 
 /// The width for a table on stdout; `None` where stdout is no terminal.

@@ -77,9 +77,7 @@ impl Story {
         match record.phase {
             Phase::Waiting => {
                 let why = note.map_or_else(|| "its time has not come".to_owned(), words::waiting_for);
-                let is_news = self.told_wait.as_ref() != Some(&why);
-                self.told_wait = Some(why.clone());
-                is_news.then(|| Line::new(Tone::Open, "waiting", why))
+                self.news(Some(why))
             }
             Phase::Settling if was != Some(Phase::Settling) => {
                 let why = note.map(|note| note.message.as_str()).unwrap_or_default();
@@ -88,12 +86,20 @@ impl Story {
             Phase::Running if was == Some(Phase::Settling) => {
                 Some(Line::new(Tone::Good, "running", "again: YBA resumed the task"))
             }
+            Phase::Submitting | Phase::Running if note.is_some() => self.news(note.map(words::waiting_for)),
             Phase::Running => {
                 self.told_wait = None;
                 None
             }
             _ => None,
         }
+    }
+
+    /// What it waits for, unless that was told last.
+    fn news(&mut self, why: Option<String>) -> Option<Line> {
+        let is_news = self.told_wait != why;
+        self.told_wait.clone_from(&why);
+        why.filter(|_| is_news).map(|why| Line::new(Tone::Open, "waiting", why))
     }
 }
 
@@ -181,6 +187,20 @@ mod tests {
         record.wait(busy("a task"), now).unwrap();
         assert!(words(&mut story, &record).is_empty());
         record.wait(busy("another"), now).unwrap();
+        assert_eq!(words(&mut story, &record), ["waiting"]);
+    }
+
+    #[test]
+    fn a_request_or_a_task_without_an_answer_says_once_what_it_waits_for() {
+        let (mut story, mut record, now) = (Story::default(), record(), SystemClock::new().now());
+        record.submit(now).unwrap();
+        story.tell(&record);
+        record.note = Some(Failure::new(ErrorCode::YbaUnreachable, "the answer was lost"));
+        assert_eq!(words(&mut story, &record), ["waiting"]);
+        assert!(words(&mut story, &record).is_empty());
+        record.run("task".into(), None, now).unwrap();
+        assert_eq!(words(&mut story, &record), ["accepted"]);
+        record.note = Some(Failure::new(ErrorCode::YbaUnauthorized, "401"));
         assert_eq!(words(&mut story, &record), ["waiting"]);
     }
 

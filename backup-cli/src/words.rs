@@ -2,9 +2,13 @@
 
 use std::time::Duration;
 
-use backup_core::{BackupRecord, ErrorCode, Failure, Phase, TrackerStatus};
+use backup_core::store::Follower;
+use backup_core::{BackupRecord, Failure, Phase, TrackerStatus, YbaTimes};
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+
+/// No time that is shown lies further back: the calendar would end.
+const CENTURY: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// An instant in the configured zone: `2025-03-25 10:00:00 IST`.
 pub(crate) fn instant(at: DateTime<Utc>, zone: Tz) -> String {
@@ -37,12 +41,48 @@ pub(crate) fn standing(record: &BackupRecord) -> &'static str {
 
 /// What a batch waits for, in the present tense. Its note is written as the failure that it may become.
 pub(crate) fn waiting_for(note: &Failure) -> String {
-    let cause = note.message.split_once(" for as long as we may wait: ").map(|(_, cause)| cause);
-    match (note.code, cause) {
-        (ErrorCode::UniverseBusy, Some(cause)) => format!("the universe is busy: {cause}"),
-        (ErrorCode::YbaUnreachable, Some(cause)) => format!("YBA cannot be reached: {cause}"),
-        _ => note.message.clone(),
+    let Some((past, cause)) = note.message.split_once(" for as long as we may wait: ") else {
+        return note.message.clone();
+    };
+    let present = PRESENT.iter().find(|(then, _)| past == *then).map_or(past, |(_, now)| *now);
+    format!("{present}: {cause}")
+}
+
+/// The beginnings of notes, as they are when it is over and while it lasts.
+const PRESENT: [(&str, &str); 3] = [
+    ("the universe was busy", "the universe is busy"),
+    ("YBA could not be reached", "YBA cannot be reached"),
+    ("something other than YBA answered", "something other than YBA answers"),
+];
+
+/// What a batch waits for that was, or is about to be, asked for at YBA.
+pub(crate) fn lost_answer(record: &BackupRecord, zone: Tz) -> Option<String> {
+    let attempt = record.attempt().filter(|_| record.phase == Phase::Submitting)?;
+    Some(format!(
+        "YBA's answer to attempt {} since {}; a lost one is looked for among YBA's tasks, and only when \
+         orchestrator.settle-time has passed without a trace of it is YBA asked again",
+        attempt.number,
+        time_of_day(attempt.at, zone)
+    ))
+}
+
+/// Who follows a batch, as a name and a fact.
+pub(crate) fn followed(follower: Follower, now: DateTime<Utc>, zone: Tz) -> (&'static str, String) {
+    match follower {
+        Follower::Owner(_) => ("Followed", "by a running service or command".to_owned()),
+        Follower::Nobody(span) => {
+            let since = instant(now - span.min(CENTURY), zone);
+            let takes = "`backup-cli reconcile` or a running service takes it up";
+            ("Not followed", format!("since {since}: {takes}"))
+        }
+        Follower::DueIn(span) => ("Next try", format!("in {}", duration(span))),
     }
+}
+
+/// How long a backup took by YBA's times, and from when to when.
+pub(crate) fn span(times: &YbaTimes, zone: Tz) -> String {
+    let [from, to] = [times.created_at, times.completed_at].map(|at| time_of_day(at, zone));
+    format!("{} by YBA's times, {from} to {to}", duration(times.took()))
 }
 
 /// What goes on after this program ends.
@@ -61,6 +101,8 @@ pub(crate) fn what_goes_on(record: &BackupRecord) -> String {
 
 #[cfg(test)]
 mod tests {
+    use backup_core::ErrorCode;
+
     use super::*;
 
     #[test]

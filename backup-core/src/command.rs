@@ -19,6 +19,7 @@ pub struct BackupCommand {
     business_date: NaiveDate,
     batch: Option<BatchId>,
     idempotency_key: Option<IdempotencyKey>,
+    once: bool,
     mode: BatchMode,
 }
 
@@ -41,6 +42,11 @@ impl BackupCommand {
     /// The caller's idempotency key.
     pub fn idempotency_key(&self) -> Option<&IdempotencyKey> {
         self.idempotency_key.as_ref()
+    }
+
+    /// Whether the caller wants no more than one backup of the target and the date.
+    pub fn is_once(&self) -> bool {
+        self.once
     }
 
     /// Who asks.
@@ -87,6 +93,7 @@ impl TryFrom<BackupRequest> for BackupCommand {
                 business_date,
                 batch: batch.map(BatchId::from),
                 idempotency_key: key.map(IdempotencyKey::from),
+                once: request.once_per_date,
                 mode: request.mode,
             }),
             _ => Err(RequestFaults(faults)),

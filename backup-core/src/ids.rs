@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 macro_rules! text_id {
@@ -81,6 +83,15 @@ impl BatchId {
     /// A new id that sorts by time.
     pub fn generate() -> Self {
         Self(Uuid::now_v7().to_string().into())
+    }
+
+    /// The id of the one batch of a target and a business date, for requests that ask for no more than one: whoever makes
+    /// it, wherever and when, makes the same.
+    pub(crate) fn of_date(target: &TargetKey, date: NaiveDate) -> Self {
+        let digest = Sha256::digest(format!("once per date/{date}/{target}"));
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string().into())
     }
 }
 

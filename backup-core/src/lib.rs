@@ -7,7 +7,7 @@
 //! # async fn example(store: Arc<dyn TrackingStore>) -> Result<(), Box<dyn std::error::Error>> {
 //! # let strategy = ScriptedStrategy::new();
 //! let targets = FixedTargets::new([BackupTarget::new("db1", "yba", "universe-uuid", "storage-uuid")], [])?;
-//! let orchestrator = Orchestrator::builder().resolver(targets).store(store).strategy(strategy).start();
+//! let orchestrator = Orchestrator::builder().resolver(targets).store(store).strategy(strategy).start()?;
 //! let record = orchestrator.run(BackupRequest::new("db1", "2025-03-25")).await?;
 //! println!("{} is {}", record.batch, record.batch_status());
 //! # Ok(()) }
@@ -47,6 +47,7 @@ mod ids;
 mod judge;
 mod lease;
 mod look;
+mod once;
 mod orchestrator;
 mod pace;
 mod path;
@@ -61,6 +62,7 @@ mod state;
 mod strategies;
 mod surplus;
 mod target;
+mod times;
 
 pub mod store;
 pub mod strategy;
@@ -76,11 +78,12 @@ pub use ids::{
     AttemptId, BackupId, BatchId, IdempotencyKey, InstanceName, OwnerId, StorageConfigId, TargetKey, TaskId,
     UniverseId,
 };
-pub use orchestrator::{Orchestrator, OrchestratorBuilder, Progress};
+pub use orchestrator::{BuildError, Orchestrator, OrchestratorBuilder, Progress};
 pub use record::{Attempt, BackupRecord, IllegalTransition, Plan, SharedRecord};
 pub use request::{BackupRequest, BatchMode};
-pub use settings::Settings;
+pub use settings::{Settings, SettingsFaults};
 pub use state::{BatchStatus, Phase, TrackerStatus};
 pub use store::{StoreError, TrackingStore};
 pub use strategy::BackupStrategy;
-pub use target::{BackupTarget, Completion, LegacyUrls, OnMissingBase, OnUnknown, fold_case};
+pub use target::{BackupTarget, Completion, LegacyUrls, OnMissingBase, OnUnknown, Repeat, fold_case};
+pub use times::YbaTimes;

@@ -26,13 +26,13 @@ use crate::{
     held::Held,
     ids::{BatchId, OwnerId},
     lease::LeaseBook,
-    pace,
+    once, pace,
     path::Path,
     reconcile,
     record::{BackupRecord, SharedRecord},
     refusals::RefusalBudget,
     request::BackupRequest,
-    settings::Settings,
+    settings::{Settings, SettingsFaults},
     state::{Phase, TrackerStatus},
     store::{BackupFilter, BackupPage, Claim, Claimed, Created, Lease, Refusal, TrackingStore},
     strategies::Strategies,
@@ -153,15 +153,15 @@ impl OrchestratorBuilder {
 
     /// Starts the orchestrator on the current tokio runtime.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// Outside a tokio runtime, or without a resolver or a store.
-    pub fn start(self) -> Orchestrator {
-        #[expect(clippy::expect_used, reason = "documented: an orchestrator without these cannot be meant")]
-        let (resolver, store) = (
-            self.resolver.expect("an orchestrator needs a resolver"),
-            self.store.expect("an orchestrator needs a store"),
-        );
+    /// [`BuildError`] outside a tokio runtime, without a resolver or a store, or with settings that would make it spin or
+    /// stand still ([`Settings::check`]). Nothing was started.
+    pub fn start(self) -> Result<Orchestrator, BuildError> {
+        tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        self.settings.check()?;
+        let resolver = self.resolver.ok_or(BuildError::Missing("resolver"))?;
+        let store = self.store.ok_or(BuildError::Missing("store"))?;
         let clock = self.clock.or_else(|| store.clock()).unwrap_or_else(|| Arc::new(SystemClock::new()));
         let path = Arc::new(Path {
             resolver,
@@ -178,8 +178,23 @@ impl OrchestratorBuilder {
         let background = reconcile::start(Arc::clone(&path), Arc::clone(&live), arrivals, stop.clone());
         let background = Mutex::new(Some(background));
         let refusals = RefusalBudget::default();
-        Orchestrator { inner: Arc::new(Inner { path, live, inbox, stop, background, refusals }) }
+        Ok(Orchestrator { inner: Arc::new(Inner { path, live, inbox, stop, background, refusals }) })
     }
+}
+
+/// Why no orchestrator was started.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// It works in the background, on a tokio runtime, and there is none here.
+    #[error("an orchestrator must be started on a tokio runtime")]
+    NoRuntime,
+    /// A part was not given.
+    #[error("an orchestrator needs a {0}")]
+    Missing(&'static str),
+    /// A setting is out of its bounds.
+    #[error(transparent)]
+    Settings(#[from] SettingsFaults),
 }
 
 impl Orchestrator {
@@ -241,19 +256,32 @@ impl Orchestrator {
         }
         let path = &self.inner.path;
         let target = path.resolver.resolve(command.category()).await?;
-        let again = existing.is_some();
+        let is_once = once::is_wanted(&command, &target);
+        let existing = match existing {
+            None if is_once => once::find(path.store.as_ref(), &target, command.business_date()).await?,
+            named => named,
+        };
+        if let Some(record) = existing.as_ref().filter(|record| record.status() != TrackerStatus::Failed) {
+            return Ok(record.clone());
+        }
+        let again = existing.as_ref().map(|failed| failed.batch.clone());
         let record = match existing {
             Some(failed) => run_again(failed, &target, path.clock.as_ref())?,
+            None if is_once => once::named(BackupRecord::new(&command, &target, path.clock.now())),
             None => BackupRecord::new(&command, &target, path.clock.now()),
         };
         let span = reconcile::span(&record, request_id);
         let asked_at = path.clock.elapsed();
-        let created = self.record_intent(record, again, &target, &command).instrument(span.clone()).await;
-        if let (true, Some(batch), Err(Error::Conflict(_))) = (again, command.batch(), &created) {
+        let intent = self.record_intent(record, again.is_some(), &target, &command);
+        let created = intent.instrument(span.clone()).await;
+        if let (Some(batch), Err(Error::Conflict(_))) = (&again, &created) {
             // Someone else was faster to run it again: joined.
-            return self.existing(batch, &command).await;
+            return self.find(batch).await;
         }
         match created? {
+            Created::Existing(existing) if is_once && once::is_of(&existing, &target, &command) => {
+                Ok(existing)
+            }
             Created::Existing(existing) => {
                 same_request(&existing, &command)?;
                 Ok(existing)
@@ -352,7 +380,7 @@ impl Orchestrator {
     /// [`Error::UnknownBatch`] when it is not there, [`Error::Store`] when the store cannot be asked for it.
     pub async fn wait(&self, batch: &BatchId, limit: Option<Duration>) -> Result<BackupRecord, Error> {
         let clock = &self.inner.path.clock;
-        let give_up = limit.map(|limit| clock.elapsed() + limit);
+        let give_up = limit.and_then(|limit| clock.elapsed().checked_add(limit));
         let left = || give_up.map_or(Duration::MAX, |until| until.saturating_sub(clock.elapsed()));
         let mut looks = 0;
         loop {
@@ -432,6 +460,11 @@ impl Orchestrator {
             self.hand_over(path.take(claimed, asked_at, false, span));
         }
         Ok(found)
+    }
+
+    /// Whether the configuration still names the target of a batch: without it nobody here can follow the batch.
+    pub async fn knows_target(&self, record: &BackupRecord) -> bool {
+        self.inner.path.resolver.resolve(record.target.as_str()).await.is_ok()
     }
 
     /// Whether requests can be recorded.

@@ -11,8 +11,10 @@ use crate::{
     failure::{ErrorCode, Failure},
     ids::{AttemptId, BackupId, BatchId, TargetKey, TaskId},
     request::BatchMode,
+    settings::CENTURY,
     state::{BatchStatus, Phase, TrackerStatus},
     target::BackupTarget,
+    times::YbaTimes,
 };
 
 /// One batch: identity, target, state, times, outcome.
@@ -109,7 +111,7 @@ impl BackupRecord {
             created_at: now,
             started_at: now,
             ended_at: None,
-            deadline_at: now + target.deadline,
+            deadline_at: deadline(target, now),
             plan: None,
             phase: Phase::Planned,
             phase_since: now,
@@ -149,9 +151,21 @@ impl BackupRecord {
         self.plan.as_ref().map(|plan| plan.strategy.as_str())
     }
 
-    /// How long the current run took, or has taken by `now`.
+    /// How long the backup took by YBA's own times, where they are known; otherwise [`BackupRecord::elapsed`].
     pub fn duration(&self, now: DateTime<Utc>) -> Duration {
+        self.yba_times().map_or_else(|| self.elapsed(now), |times| times.took())
+    }
+
+    /// How long the current run took from the request to its recorded end, or has taken by `now`: waits, and the time in
+    /// which nobody followed it, included.
+    pub fn elapsed(&self, now: DateTime<Utc>) -> Duration {
         (self.ended_at.unwrap_or(now) - self.started_at).to_std().unwrap_or_default()
+    }
+
+    /// When the backup began and ended by YBA's own account, for one that succeeded.
+    pub fn yba_times(&self) -> Option<YbaTimes> {
+        let answer = self.response.as_ref().filter(|_| self.status() == TrackerStatus::Success);
+        answer.and_then(YbaTimes::in_answer)
     }
 
     /// The attempt that was recorded last.
@@ -288,7 +302,7 @@ impl BackupRecord {
         self.enter(Phase::Planned, now)?;
         self.started_at = now;
         self.ended_at = None;
-        self.deadline_at = now + target.deadline;
+        self.deadline_at = deadline(target, now);
         self.slot = target.slot();
         self.plan = None;
         self.waiting_since = None;
@@ -310,6 +324,11 @@ impl BackupRecord {
         self.phase = phase;
         Ok(())
     }
+}
+
+/// When a run that begins now ends, whatever YBA does. No embedder's deadline is so long that the calendar ends first.
+fn deadline(target: &BackupTarget, now: DateTime<Utc>) -> DateTime<Utc> {
+    now + target.deadline.min(CENTURY)
 }
 
 impl From<IllegalTransition> for Failure {

@@ -11,6 +11,9 @@ pub struct BackupRequest {
     pub batch: Option<String>,
     /// A key that makes the creation safe to repeat.
     pub idempotency_key: Option<String>,
+    /// Whether this is about the one backup of its target and business date: it joins what is open, reads what completed,
+    /// and runs again what failed, whoever asked for that and however. Not combined with `batch`.
+    pub once_per_date: bool,
     /// Who asks: a scheduler or a person.
     pub mode: BatchMode,
     /// The edge's own id of this request, for the log lines of the backup.
@@ -34,6 +37,13 @@ impl BackupRequest {
     #[must_use]
     pub fn with_idempotency_key(mut self, key: impl Into<String>) -> Self {
         self.idempotency_key = Some(key.into());
+        self
+    }
+
+    /// Asks for no more than one backup of the target and the business date.
+    #[must_use]
+    pub fn once_per_date(mut self) -> Self {
+        self.once_per_date = true;
         self
     }
 

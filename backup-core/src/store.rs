@@ -13,7 +13,7 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use crate::{
     clock::Clock,
     failure::{ErrorCode, Failure},
-    ids::{BatchId, IdempotencyKey, OwnerId},
+    ids::{BatchId, IdempotencyKey, OwnerId, TargetKey},
     record::BackupRecord,
     state::{Phase, TrackerStatus},
 };
@@ -94,6 +94,9 @@ pub trait TrackingStore: Send + Sync + 'static {
     /// The batch with this id.
     async fn find(&self, batch: &BatchId) -> Result<Option<BackupRecord>, StoreError>;
 
+    /// Who works on a batch, by the store's clock. `None`: it is over, or not there.
+    async fn follower(&self, batch: &BatchId) -> Result<Option<Follower>, StoreError>;
+
     /// Batches by filter, newest first, without YBA's answers ([`BackupRecord::response`]): they may be large, and
     /// [`TrackingStore::find`] has them.
     ///
@@ -153,6 +156,29 @@ pub struct Lease {
     pub owner: OwnerId,
     /// The fencing token: larger for each new ownership.
     pub epoch: i64,
+}
+
+/// Who works on an open batch. An orchestrator that died counts as its owner until its lease ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Follower {
+    /// An orchestrator.
+    Owner(OwnerId),
+    /// Nobody, although it has been due, or its owner's lease over, for this long.
+    Nobody(Duration),
+    /// Nobody has to before this much time has passed: it waits.
+    DueIn(Duration),
+}
+
+impl Follower {
+    /// What the row of the work says: its owner, and how far its `due_at` lies ahead, negative once it has passed.
+    pub fn of(owner: Option<OwnerId>, due_in_millis: i64) -> Self {
+        let span = Duration::from_millis(due_in_millis.unsigned_abs());
+        match owner {
+            _ if due_in_millis <= 0 => Self::Nobody(span),
+            Some(owner) => Self::Owner(owner),
+            None => Self::DueIn(span),
+        }
+    }
 }
 
 /// Work that was claimed.
@@ -233,6 +259,8 @@ pub struct Refusal {
 pub struct BackupFilter {
     /// The category as it was asked for, without regard to case.
     pub category: Option<String>,
+    /// The target, exactly as its key is written.
+    pub target: Option<TargetKey>,
     /// The tracker's status.
     pub status: Option<TrackerStatus>,
     /// The first business date.

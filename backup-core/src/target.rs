@@ -35,6 +35,8 @@ pub struct BackupTarget {
     pub on_missing_base: OnMissingBase,
     /// What to do when nobody can tell whether a POST started a backup.
     pub on_unknown: OnUnknown,
+    /// What a further request for the same business date gets.
+    pub repeat: Repeat,
     /// After this long the batch ends, whatever YBA does.
     pub deadline: Duration,
     /// What counts as the end.
@@ -65,6 +67,7 @@ impl BackupTarget {
             base: None,
             on_missing_base: OnMissingBase::Fail,
             on_unknown: OnUnknown::Fail,
+            repeat: Repeat::Allow,
             deadline: Duration::from_hours(24),
             completion: Completion::Poll,
             legacy_urls: LegacyUrls::default(),
@@ -125,6 +128,16 @@ pub enum OnUnknown {
     Fail,
     /// Post again, at the risk of a second backup.
     Repost,
+}
+
+/// What a further request for the same target and business date gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Repeat {
+    /// A batch of its own, as the original did.
+    #[default]
+    Allow,
+    /// The batch that is there: one that is open is joined, one that completed is the answer, one that failed is run again.
+    Join,
 }
 
 /// What ends a batch.

@@ -59,7 +59,7 @@ impl Ours {
             .store(backup_store::connect(&config).await?)
             .strategy(FullBackup::new(YbaInstances::one("yba", client)))
             .settings(settings)
-            .start();
+            .start()?;
         Ok(Self { orchestrator, round_trips })
     }
 

@@ -11,7 +11,7 @@ use super::address::YbaAddress;
 use super::instance::{Instances, derive};
 use super::strategy::CategoryType;
 use super::target::{
-    Completion, Connection, OnMissingBase, OnUnknown, TableType, TargetSettings, TargetState,
+    Completion, Connection, OnMissingBase, OnUnknown, Repeat, TableType, TargetSettings, TargetState,
 };
 use super::yba::{YbaSettings, positive, warn_no_uuid, warn_plaintext};
 use crate::file::tree::canonical;
@@ -85,6 +85,7 @@ impl Draft {
             expiry: expiry(reader, key, written),
             on_missing_base: reader.setting(name(key, "on-missing-base"), OnMissingBase::default()),
             base_backup_uuid: reader.optional(name(key, "base-backup-uuid")),
+            repeat: reader.setting(name(key, "repeat"), Repeat::default()),
             deadline: positive(reader, name(key, "deadline"), Duration::from_hours(24)),
             completion: reader.setting(name(key, "completion"), Completion::default()),
             on_unknown: reader.setting(name(key, "on-unknown"), OnUnknown::default()),

@@ -12,6 +12,7 @@ mod drafts;
 mod instance;
 mod logging;
 mod orchestrator;
+mod records;
 mod server;
 mod strategy;
 mod target;
@@ -25,10 +26,11 @@ pub use self::datasource_url::DatasourceUrl;
 pub use self::instance::InstanceSettings;
 pub use self::logging::{LogFormat, LoggingSettings};
 pub use self::orchestrator::OrchestratorSettings;
+pub use self::records::RecordSettings;
 pub use self::server::{AuthSettings, ServerSettings};
 pub use self::strategy::CategoryType;
 pub use self::target::{
-    Completion, Connection, OnMissingBase, OnUnknown, TableType, TargetSettings, TargetState,
+    Completion, Connection, OnMissingBase, OnUnknown, Repeat, TableType, TargetSettings, TargetState,
 };
 pub use self::yba::YbaSettings;
 use crate::explain::Explanation;
@@ -84,8 +86,13 @@ impl Settings {
     ///
     /// A named file that cannot be read, or text that is no YAML.
     pub fn examine(sources: &Sources) -> Result<Examination, ConfigError> {
+        Ok(Self::read_sources(sources)?.1)
+    }
+
+    /// What can be read, and what is wrong with it.
+    fn read_sources(sources: &Sources) -> Result<(Self, Examination), ConfigError> {
         let main = sources.main()?;
-        Ok(Self::read_from(main.as_ref(), sources)?.1)
+        Self::read_from(main.as_ref(), sources)
     }
 
     /// Loads the settings, or says everything that is wrong with them.

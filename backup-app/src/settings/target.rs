@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub use backup_core::{Completion, OnMissingBase, OnUnknown};
+pub use backup_core::{Completion, OnMissingBase, OnUnknown, Repeat};
 use secrecy::SecretString;
 
 use super::{CategoryType, YbaAddress};
@@ -33,6 +33,8 @@ pub struct TargetSettings {
     pub on_missing_base: OnMissingBase,
     /// `base-backup-uuid`: the base of every increment, instead of the newest usable one.
     pub base_backup_uuid: Option<String>,
+    /// `repeat` (`allow`): what a further request for the same business date gets.
+    pub repeat: Repeat,
     /// `deadline` (24 h): after this long the batch ends, whatever YBA does.
     pub deadline: Duration,
     /// `completion` (`poll`): what counts as the end.
@@ -112,6 +114,10 @@ impl Words for TableType {
 
 impl Words for OnMissingBase {
     const WORDS: &'static [(&'static str, Self)] = &[("fail", Self::Fail), ("full", Self::Full)];
+}
+
+impl Words for Repeat {
+    const WORDS: &'static [(&'static str, Self)] = &[("allow", Self::Allow), ("join", Self::Join)];
 }
 
 impl Words for Completion {

@@ -104,6 +104,7 @@ fn the_table_of_the_configuration_masks_secrets() {
     yba.databases.db1.db-name               epricing                                                                                                      application.yml:50
     yba.databases.db1.expiry-ms             168h                                                                                                          application.yml:51
     yba.databases.db1.on-missing-base       fail                                                                                                          default
+    yba.databases.db1.repeat                allow                                                                                                         default
     yba.databases.db1.deadline              24h                                                                                                           default
     yba.databases.db1.completion            poll                                                                                                          default
     yba.databases.db1.on-unknown            fail                                                                                                          default
@@ -117,6 +118,7 @@ fn the_table_of_the_configuration_masks_secrets() {
     yba.databases.db2.backup-type           PGSQL_TABLE_TYPE                                                                                              default
     yba.databases.db2.expiry-ms             168h                                                                                                          application.yml:59
     yba.databases.db2.on-missing-base       fail                                                                                                          default
+    yba.databases.db2.repeat                allow                                                                                                         default
     yba.databases.db2.deadline              24h                                                                                                           default
     yba.databases.db2.completion            poll                                                                                                          default
     yba.databases.db2.on-unknown            fail                                                                                                          default

@@ -1,76 +1,142 @@
 //! `cancel`: before the start nothing is sent; after it YBA is asked to abort the task.
 //!
-//! Whoever follows the batch learns of it within a third of a lease. Where nobody does, this command takes it up.
+//! The wish needs the records alone, whatever is wrong with the rest of the configuration. Whoever follows the batch learns
+//! of it within a third of a lease. Where nobody does, this command takes the batch up, if its settings allow that.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use backup_app::{App, Role};
-use backup_core::{BackupRecord, BatchId, ErrorCode};
-use tokio::time::Instant;
+use backup_app::{App, RecordSettings, Role};
+use backup_core::store::Follower;
+use backup_core::{BackupRecord, BatchId, Error, ErrorCode, TrackingStore};
+use chrono_tz::Tz;
+use tokio::time::{Instant, sleep};
 
-use super::run::{conclude, show};
-use super::status::not_found;
+use super::run::{conclude, show, stopped_early};
+use super::status::{find, not_found};
 use crate::cli::CancelArgs;
-use crate::context::{Context, place, zone};
+use crate::context::{Context, place};
 use crate::diagnostics::Exit;
-use crate::follow::{Follow, Stop};
+use crate::follow::{Follow, Stop, until};
 use crate::live::Live;
 use crate::signal::Signals;
 
 /// Without `--wait`: enough for YBA to be asked, and usually for its answer.
 const SHORTLY: Duration = Duration::from_secs(10);
 
+/// How often a batch that somebody else follows is looked at.
+const LOOK: Duration = Duration::from_millis(500);
+
 pub(crate) async fn run(context: &Context, args: &CancelArgs) -> Result<Exit> {
-    let settings = context.settings()?;
+    let settings = context.records()?;
     let signals = Signals::listen()?;
-    let app = context.start(&settings, Role::Inspection).await?;
+    let store = match signals.unless_stopped(context.open(&settings, Role::Inspection)).await {
+        Ok(store) => store?,
+        Err(signal) => return Ok(stopped_early(context, signal)),
+    };
     let batch = BatchId::from(args.batch.trim());
-    let asked = app.orchestrator.cancel(&batch).await.map_err(|error| not_found(error, &place(&settings)))?;
-    let found = app.orchestrator.find(&batch).await?;
+    let asked = store.request_cancel(&batch).await.map_err(Error::from);
+    let asked = asked.map_err(|error| not_found(error, &place(&settings)))?;
+    let found = find(store.as_ref(), &batch).await?;
     if !asked {
-        app.orchestrator.shutdown().await;
-        return over_already(context, &found, zone(&settings));
+        return over_already(context, &found, settings.zone);
     }
     context.printer.say("The cancellation is recorded.");
-    let mut live = Live::new(&context.printer, zone(&settings));
-    let followed = follow(context, &app, &signals, args.wait, found, &mut live).await;
-    drop(live);
-    app.orchestrator.shutdown().await;
-    let (record, stop) = followed?;
-    let record = app.orchestrator.find(&batch).await.unwrap_or(record);
-    if record.is_done() {
-        show(context, &record, zone(&settings))?;
-        return Ok(if is_cancelled(&record) { Exit::Done } else { Exit::Failed });
-    }
-    if args.wait {
-        return conclude(context, &record, stop, zone(&settings));
-    }
-    context.printer.say("It is not over yet: whoever follows the batch asks YBA to abort its task.");
-    context.say_what_to_do(&batch);
-    show(context, &record, zone(&settings))?;
-    Ok(match stop {
-        Stop::Signalled(signal) => Exit::Stopped(signal),
-        _ => Exit::Done,
-    })
+    let cancel = Cancel { context, settings: &settings, store: store.as_ref(), signals: &signals, args };
+    let (record, stop) = match engine(context, &settings).await {
+        Some(app) => {
+            let followed = cancel.follow(&app, found).await;
+            app.orchestrator.shutdown().await;
+            followed?
+        }
+        None => cancel.watch(found).await?,
+    };
+    let record = find(store.as_ref(), &batch).await.unwrap_or(record);
+    cancel.conclude(&record, stop)
 }
 
-async fn follow(
-    context: &Context,
-    app: &App,
-    signals: &Signals,
-    wait: bool,
-    found: BackupRecord,
-    live: &mut Live,
-) -> Result<(BackupRecord, Stop)> {
-    let until = (!wait).then(|| Instant::now() + SHORTLY);
-    let follow = Follow { orchestrator: &app.orchestrator, printer: &context.printer, signals, until };
-    follow.to(found, BackupRecord::is_done, live).await
+/// What can carry the cancellation out where nobody else does; without it the wish is recorded all the same.
+async fn engine(context: &Context, settings: &RecordSettings) -> Option<App> {
+    if !settings.ignored.is_empty() {
+        return None;
+    }
+    let whole = context.load().ok()?;
+    match App::start(whole, Role::Inspection).await {
+        Ok(app) => Some(app),
+        Err(error) => {
+            context.printer.warn(format_args!("YBA cannot be asked from here: {error}"), false);
+            None
+        }
+    }
 }
 
-fn over_already(context: &Context, record: &BackupRecord, zone: chrono_tz::Tz) -> Result<Exit> {
+struct Cancel<'a> {
+    context: &'a Context,
+    settings: &'a RecordSettings,
+    store: &'a dyn TrackingStore,
+    signals: &'a Signals,
+    args: &'a CancelArgs,
+}
+
+impl Cancel<'_> {
+    fn until(&self) -> Option<Instant> {
+        (!self.args.wait).then(|| Instant::now() + SHORTLY)
+    }
+
+    /// Follows the batch, and takes it up where nobody does.
+    async fn follow(&self, app: &App, found: BackupRecord) -> Result<(BackupRecord, Stop)> {
+        let (orchestrator, printer, zone) = (&app.orchestrator, &self.context.printer, self.settings.zone);
+        let follow = Follow { orchestrator, printer, signals: self.signals, zone, until: self.until() };
+        let mut live = Live::new(printer, zone);
+        follow.to(found, BackupRecord::is_done, &mut live).await
+    }
+
+    /// Looks whether somebody else carries it out. Where nobody has followed the batch for a lease there is nothing to wait for.
+    async fn watch(&self, mut record: BackupRecord) -> Result<(BackupRecord, Stop)> {
+        let (batch, until) = (record.batch.clone(), until(self.until()));
+        tokio::pin!(until);
+        let mut live = Live::new(&self.context.printer, self.settings.zone);
+        loop {
+            live.show(&record, None);
+            let follower = self.store.follower(&batch).await.map_err(Error::from)?;
+            let is_abandoned =
+                matches!(follower, Some(Follower::Nobody(since)) if since > self.settings.lease);
+            if record.is_done() || is_abandoned {
+                return Ok((record, Stop::There));
+            }
+            tokio::select! {
+                biased;
+                signal = self.signals.first() => return Ok((record, Stop::Signalled(signal))),
+                () = &mut until => return Ok((record, Stop::TimedOut)),
+                () = sleep(LOOK) => record = find(self.store, &batch).await?,
+            }
+        }
+    }
+
+    fn conclude(&self, record: &BackupRecord, stop: Stop) -> Result<Exit> {
+        let (context, zone) = (self.context, self.settings.zone);
+        if record.is_done() {
+            show(context, record, None, zone)?;
+            return Ok(if is_cancelled(record) { Exit::Done } else { Exit::Failed });
+        }
+        if self.args.wait {
+            return conclude(context, record, stop, zone);
+        }
+        context.printer.tell(
+            "It is not over yet: whoever follows the batch carries the cancellation out, a running service or `reconcile`.",
+        );
+        context.say_what_to_do(&record.batch);
+        show(context, record, None, zone)?;
+        Ok(match stop {
+            Stop::Signalled(signal) => Exit::Stopped(signal),
+            _ => Exit::Done,
+        })
+    }
+}
+
+fn over_already(context: &Context, record: &BackupRecord, zone: Tz) -> Result<Exit> {
     context.printer.say(format_args!("The batch was over already: {}.", record.batch_status()));
-    show(context, record, zone)?;
+    show(context, record, None, zone)?;
     Ok(if is_cancelled(record) { Exit::Done } else { Exit::Failed })
 }
 

@@ -1,18 +1,14 @@
 //! `config check`: every setting with its origin, and everything that is wrong; with `--online`, who answers.
 
-use std::path::Path;
-
 use anyhow::Result;
-use backup_app::settings::TargetState;
-use backup_app::{
-    ConfigError, ConnectError, Examination, Fault, Row, Settings, Warning, open_store, yba_instances,
-};
+use backup_app::settings::{TargetSettings, TargetState};
+use backup_app::{ConfigError, Examination, Fault, Row, Warning};
 use serde::Serialize;
-use yba_client::{Leadership, YbaClient};
 
 use crate::cli::ConfigCheckArgs;
 use crate::context::{Context, advised};
 use crate::diagnostics::{Exit, report};
+use crate::online::{self, Check};
 use crate::output::{keep_whole, plain_table, text_of};
 use crate::printer::{Printer, table_width};
 
@@ -25,7 +21,7 @@ struct Report<'a> {
     faults: &'a [Fault],
     warnings: &'a [Warning],
     #[serde(skip_serializing_if = "Option::is_none")]
-    online: Option<Vec<Check>>,
+    online: Option<&'a [Check]>,
 }
 
 /// Whether a target can be backed up.
@@ -34,15 +30,12 @@ struct Target<'a> {
     key: &'a str,
     category_codes: &'a [String],
     strategy: &'a str,
+    /// Nothing is missing, and whoever was asked agreed.
+    ready: bool,
     missing: &'a [String],
-}
-
-/// Somebody who was asked.
-#[derive(Debug, Serialize)]
-struct Check {
-    what: String,
-    ok: bool,
-    answer: String,
+    /// Why a request would fail although nothing is missing.
+    #[serde(skip)]
+    refused: Vec<&'a str>,
 }
 
 pub(crate) async fn run(context: &Context, args: &ConfigCheckArgs) -> Result<Exit> {
@@ -54,15 +47,16 @@ pub(crate) async fn run(context: &Context, args: &ConfigCheckArgs) -> Result<Exi
             return Ok(Exit::Failed);
         }
     };
-    let online = if args.online { Some(ask(&settings).await) } else { None };
+    let online = if args.online { Some(online::ask(&settings).await) } else { None };
     let is_well = online.iter().flatten().all(|check| check.ok);
+    let checks = online.as_deref().unwrap_or_default();
     let report = Report {
-        valid: true,
+        valid: is_well,
         settings: &settings.explain().rows,
-        targets: settings.targets.iter().map(target).collect(),
+        targets: settings.targets.iter().map(|settings| target(settings, checks)).collect(),
         faults: &[],
         warnings: settings.warnings(),
-        online,
+        online: online.as_deref(),
     };
     print(&context.printer, &report)?;
     Ok(if is_well { Exit::Done } else { Exit::Failed })
@@ -104,31 +98,49 @@ fn print(printer: &Printer, report: &Report<'_>) -> Result<()> {
     }
     printer.result(settings(report.settings))?;
     printer.result(format_args!("\n{}", targets(report)))?;
-    if let Some(checks) = &report.online {
+    if let Some(checks) = report.online {
         printer.result(format_args!("\n{}", answers(checks)))?;
     }
     printer.say("");
     for warning in report.warnings {
         printer.warn(warning, false);
     }
-    printer.say(match report.warnings.len() {
-        0 => "No faults, no warnings.".to_owned(),
-        1 => "No faults, 1 warning.".to_owned(),
-        count => format!("No faults, {count} warnings."),
-    });
+    let failed: Vec<&Check> = report.online.unwrap_or_default().iter().filter(|check| !check.ok).collect();
+    for check in &failed {
+        printer.error(format_args!("{}: {}", check.what, check.answer));
+    }
+    let warnings = counted(report.warnings.len(), "warning");
+    match failed.len() {
+        0 => printer.say(format_args!("No faults, {warnings}.")),
+        count => printer.complain(format_args!(
+            "\n{} when asked, {warnings}. A backup that needs it would fail.",
+            counted(count, "failure")
+        )),
+    }
     Ok(())
 }
 
-fn target(settings: &backup_app::settings::TargetSettings) -> Target<'_> {
-    let missing: &[String] = match &settings.state {
-        TargetState::HalfSet { missing } => missing,
-        TargetState::Ready(_) => &[],
+/// `no warnings`, `1 warning`, `2 warnings`.
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
+}
+
+fn target<'a>(settings: &'a TargetSettings, checks: &'a [Check]) -> Target<'a> {
+    let (missing, refused): (&[String], Vec<&str>) = match &settings.state {
+        TargetState::HalfSet { missing } => (missing, Vec::new()),
+        TargetState::Ready(connection) => (&[], online::refused(settings, connection, checks)),
     };
     Target {
         key: &settings.key,
         category_codes: &settings.category_codes,
         strategy: settings.category_type.as_str(),
+        ready: missing.is_empty() && refused.is_empty(),
         missing,
+        refused,
     }
 }
 
@@ -139,8 +151,10 @@ fn targets(report: &Report<'_>) -> String {
     let mut table = plain_table(table_width());
     table.set_header(["TARGET", "STRATEGY", "CATEGORY CODES", "STATE"]);
     for target in &report.targets {
-        let state = if target.missing.is_empty() {
+        let state = if target.ready {
             "ready".to_owned()
+        } else if target.missing.is_empty() {
+            format!("not ready; failed: {}", target.refused.join(", "))
         } else {
             format!("half set; missing: {}", target.missing.join(", "))
         };
@@ -156,97 +170,4 @@ fn answers(checks: &[Check]) -> String {
         table.add_row([check.what.as_str(), if check.ok { "ok" } else { "FAILED" }, &check.answer]);
     }
     text_of(table)
-}
-
-/// Asks the database, and every YBA instance, each whatever the others answer.
-async fn ask(settings: &Settings) -> Vec<Check> {
-    let (database, mut instances) = tokio::join!(database(settings), instances(settings));
-    instances.insert(0, database);
-    instances
-}
-
-async fn database(settings: &Settings) -> Check {
-    let what = format!("database {}", settings.datasource.url);
-    let store = match open_store(&settings.datasource, &settings.application_name).await {
-        Ok(store) => store,
-        Err(ConnectError::NoDatabase { path }) if Path::new(&path).parent().is_some_and(Path::is_dir) => {
-            return passed(what, "is not there yet; the first start makes it");
-        }
-        Err(ConnectError::NotMigrated { missing, .. }) if settings.datasource.migrate => {
-            let missing = missing.join(", ");
-            return passed(
-                what,
-                format!("can be read; the next start brings its tables up to date ({missing})"),
-            );
-        }
-        Err(error) => return failed(what, chain(&error)),
-    };
-    match store.check().await {
-        Ok(()) => passed(what, "can be read and written"),
-        Err(error) => failed(what, chain(&error)),
-    }
-}
-
-async fn instances(settings: &Settings) -> Vec<Check> {
-    let yba = match yba_instances(settings) {
-        Ok(yba) => yba,
-        Err(error) => return vec![failed("YBA", chain(&error))],
-    };
-    let mut checks = Vec::new();
-    for name in yba.names() {
-        if let Some(client) = yba.client(name) {
-            checks.extend(instance(name.as_str(), client).await);
-        }
-    }
-    checks
-}
-
-/// Reached, which version, the token, and whether it leads.
-async fn instance(name: &str, client: &YbaClient) -> Vec<Check> {
-    let version = match client.app_version().await {
-        Ok(version) => passed(format!("{name}: version"), version.version),
-        // Nothing else will be answered either.
-        Err(error) => return vec![failed(format!("{name}: version"), chain(&error))],
-    };
-    let session = match client.session().info().await {
-        Ok(session) => {
-            let user = session.user.map_or_else(|| "unknown".to_owned(), |user| user.to_string());
-            passed(format!("{name}: token"), format!("is accepted, user {user}"))
-        }
-        Err(error) => failed(format!("{name}: token"), chain(&error)),
-    };
-    vec![version, session, leader(name, client).await]
-}
-
-async fn leader(name: &str, client: &YbaClient) -> Check {
-    let what = format!("{name}: leader");
-    match client.ha_leader().await {
-        Ok(Leadership::Leader) => passed(what, "leads its high-availability group"),
-        Ok(Leadership::Follower) => failed(what, "is a standby: it refuses backups".to_owned()),
-        Ok(Leadership::NotConfigured) => passed(what, "no high availability is configured"),
-        Ok(_) => passed(what, "this version does not say"),
-        Err(error) => failed(what, chain(&error)),
-    }
-}
-
-fn passed(what: impl Into<String>, answer: impl Into<String>) -> Check {
-    Check { what: what.into(), ok: true, answer: answer.into() }
-}
-
-fn failed(what: impl Into<String>, answer: String) -> Check {
-    Check { what: what.into(), ok: false, answer }
-}
-
-/// An error and its causes, in one line.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let more = error.to_string();
-        if !text.contains(&more) {
-            text = format!("{text}: {more}");
-        }
-        cause = error.source();
-    }
-    text
 }

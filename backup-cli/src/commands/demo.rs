@@ -75,9 +75,9 @@ async fn act(context: &Context, app: &App, signals: &Signals) -> Result<Result<V
         let today = SystemClock::new().now().with_timezone(&zone(&app.settings)).format("%Y-%m-%d");
         let request = BackupRequest::new(scene.category, today.to_string()).with_mode(BatchMode::Manual);
         let record = app.orchestrator.submit(request).await?;
-        let follow =
-            Follow { orchestrator: &app.orchestrator, printer: &context.printer, signals, until: None };
-        let mut live = Live::new(&context.printer, zone(&app.settings));
+        let (orchestrator, printer, zone) = (&app.orchestrator, &context.printer, zone(&app.settings));
+        let follow = Follow { orchestrator, printer, signals, zone, until: None };
+        let mut live = Live::new(printer, zone);
         match follow.to(record, BackupRecord::is_done, &mut live).await? {
             (_, Stop::Signalled(signal)) => return Ok(Err(signal)),
             (record, _) => records.push(record),

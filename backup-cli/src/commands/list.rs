@@ -1,26 +1,26 @@
 //! `list`: batches by filter, newest first.
 
 use anyhow::{Result, anyhow};
-use backup_app::{Role, Settings};
+use backup_app::{RecordSettings, Role};
 use backup_core::store::{BackupFilter, BackupPage, PageKey};
-use backup_core::{Clock as _, Orchestrator, SystemClock};
+use backup_core::{Clock as _, Error, SystemClock, TrackingStore};
 use chrono::{DateTime, SecondsFormat};
 use serde_json::json;
 
 use crate::cli::ListArgs;
-use crate::context::{Context, place, zone};
+use crate::context::{Context, place};
 use crate::diagnostics::{Exit, advise};
+use crate::foreign;
 use crate::json::BatchJson;
 use crate::output::table;
 use crate::printer::table_width;
 
 pub(crate) async fn run(context: &Context, args: ListArgs) -> Result<Exit> {
-    let settings = context.settings()?;
+    let settings = context.records()?;
     let (all, filter) = (args.all, filter(args)?);
-    let app = context.start(&settings, Role::Inspection).await?;
-    let listed = pages(&app.orchestrator, filter, all).await;
-    app.orchestrator.shutdown().await;
-    print(context, &listed?, &settings)?;
+    let store = context.open(&settings, Role::Inspection).await?;
+    let listed = pages(store.as_ref(), filter, all).await?;
+    print(context, &listed, &settings)?;
     Ok(Exit::Done)
 }
 
@@ -32,15 +32,16 @@ fn filter(args: ListArgs) -> Result<BackupFilter> {
         to: args.to,
         limit: if args.all { BackupFilter::MAX_LIMIT } else { args.limit },
         after: args.after.as_deref().map(parse_place).transpose()?,
+        ..BackupFilter::default()
     })
 }
 
 /// One page, or all of them.
-async fn pages(orchestrator: &Orchestrator, mut filter: BackupFilter, all: bool) -> Result<BackupPage> {
-    let mut listed = orchestrator.list(&filter).await?;
+async fn pages(store: &dyn TrackingStore, mut filter: BackupFilter, all: bool) -> Result<BackupPage, Error> {
+    let mut listed = store.list(&filter).await?;
     while let Some(next) = listed.next.clone().filter(|_| all) {
         filter.after = Some(next);
-        let page = orchestrator.list(&filter).await?;
+        let page = store.list(&filter).await?;
         listed.records.extend(page.records);
         listed.unreadable.extend(page.unreadable);
         listed.next = page.next;
@@ -48,7 +49,7 @@ async fn pages(orchestrator: &Orchestrator, mut filter: BackupFilter, all: bool)
     Ok(listed)
 }
 
-fn print(context: &Context, listed: &BackupPage, settings: &Settings) -> Result<()> {
+fn print(context: &Context, listed: &BackupPage, settings: &RecordSettings) -> Result<()> {
     let printer = &context.printer;
     let next = listed.next.as_ref().map(show_place);
     if printer.is_json() {
@@ -62,14 +63,14 @@ fn print(context: &Context, listed: &BackupPage, settings: &Settings) -> Result<
         return Ok(printer.json(&page)?);
     }
     for unreadable in &listed.unreadable {
-        printer.say(format_args!("Not readable: {}", unreadable.what));
+        printer.say(format_args!("Not readable: {}", foreign::line(&unreadable.what)));
     }
     if listed.records.is_empty() && listed.unreadable.is_empty() {
         printer.say(format_args!("No such batches in {}.", place(settings)));
         return Ok(());
     }
     let now = SystemClock::new().now();
-    printer.result(table(&listed.records, zone(settings), now, table_width()))?;
+    printer.result(table(&listed.records, settings.zone, now, table_width()))?;
     if let Some(next) = next {
         printer.say(format_args!("\nThere are more: --all, or --after {next}"));
     }

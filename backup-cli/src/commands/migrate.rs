@@ -8,11 +8,10 @@ use crate::context::{Context, place};
 use crate::diagnostics::Exit;
 
 pub(crate) async fn run(context: &Context) -> Result<Exit> {
-    let mut settings = context.settings()?;
+    let mut settings = context.records()?;
     settings.datasource.migrate = true;
     // A store that is opened so is up to date, or it is not opened.
-    let app = context.start(&settings, Role::CommandLine).await?;
-    app.orchestrator.shutdown().await;
+    context.open(&settings, Role::CommandLine).await?;
     if context.printer.is_json() {
         context.printer.json(&json!({"database": settings.datasource.url.to_string()}))?;
     } else {

@@ -13,11 +13,13 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tokio::time::sleep;
 
+use super::run::stopped_early;
 use crate::cli::ReconcileArgs;
 use crate::context::{Context, zone};
 use crate::diagnostics::Exit;
 use crate::json::BatchJson;
 use crate::live::Live;
+use crate::obstacle::name;
 use crate::output::table;
 use crate::printer::table_width;
 use crate::signal::{Signal, Signals};
@@ -28,7 +30,10 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit> {
     let settings = context.settings_with_targets()?;
     let signals = Signals::listen()?;
-    let app = context.start(&settings, Role::Service).await?;
+    let app = match signals.unless_stopped(context.start(&settings, Role::Service)).await {
+        Ok(app) => app?,
+        Err(signal) => return Ok(stopped_early(context, signal)),
+    };
     let mut round = Round::new(context, &settings, &app.orchestrator);
     let stopped = round.follow(&signals, args.watch).await;
     round.quiet_down();
@@ -179,11 +184,4 @@ impl<'a> Round<'a> {
             None => Exit::Done,
         })
     }
-}
-
-/// The end of the id: enough to tell batches apart on the screen.
-fn name(record: &BackupRecord) -> String {
-    let batch = record.batch.as_str();
-    let start = batch.char_indices().rev().nth(5).map_or(0, |(at, _)| at);
-    format!("..{}", &batch[start..])
 }

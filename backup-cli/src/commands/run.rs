@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use backup_app::{App, Role, Settings};
+use backup_core::store::Follower;
 use backup_core::{BackupRecord, BackupRequest, BatchMode, Clock as _, Phase, SystemClock};
 use chrono_tz::Tz;
 use tokio::time::Instant;
@@ -12,7 +13,7 @@ use crate::diagnostics::Exit;
 use crate::follow::{Follow, Stop};
 use crate::json::BatchJson;
 use crate::live::Live;
-use crate::output;
+use crate::output::{self, Screen};
 use crate::printer::table_width;
 use crate::signal::{Signal, Signals};
 use crate::words;
@@ -20,7 +21,10 @@ use crate::words;
 pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<Exit> {
     let settings = context.settings_with_targets()?;
     let signals = Signals::listen()?;
-    let app = context.start(&settings, Role::CommandLine).await?;
+    let app = match signals.unless_stopped(context.start(&settings, Role::CommandLine)).await {
+        Ok(app) => app?,
+        Err(signal) => return Ok(stopped_early(context, signal)),
+    };
     let outcome = submit_and_follow(context, &app, &settings, &signals, args).await;
     // Finishes the step under way, and leaves what is open to whoever takes it up.
     app.orchestrator.shutdown().await;
@@ -31,6 +35,12 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<Exit> {
     // The step under way may have changed it.
     let record = app.orchestrator.find(&record.batch).await.unwrap_or(record);
     conclude(context, &record, stop, zone(&settings))
+}
+
+/// The database had not answered yet.
+pub(crate) fn stopped_early(context: &Context, signal: Signal) -> Exit {
+    context.printer.say("Stopped while the database was waited for; nothing was recorded or changed.");
+    Exit::Stopped(signal)
 }
 
 /// `Err` inside: stopped before anything was recorded for certain.
@@ -52,9 +62,10 @@ async fn submit_and_follow(
         }
         record = app.orchestrator.submit(request(args, zone(settings))) => record?,
     };
-    let follow = Follow { orchestrator: &app.orchestrator, printer: &context.printer, signals, until };
+    let zone = zone(settings);
+    let follow = Follow { orchestrator: &app.orchestrator, printer: &context.printer, signals, zone, until };
     let is_there = |record: &BackupRecord| record.is_done() || no_wait && is_accepted(record);
-    let mut live = Live::new(&context.printer, zone(settings));
+    let mut live = Live::new(&context.printer, zone);
     follow.to(record, is_there, &mut live).await.map(Ok)
 }
 
@@ -65,6 +76,7 @@ fn request(args: RunArgs, zone: Tz) -> BackupRequest {
         business_date: Some(args.date.unwrap_or_else(today)),
         batch: args.batch,
         idempotency_key: args.idempotency_key,
+        once_per_date: args.once,
         mode: BatchMode::Manual,
         ..BackupRequest::default()
     }
@@ -87,23 +99,29 @@ pub(crate) fn conclude(context: &Context, record: &BackupRecord, stop: Stop, zon
         context.printer.tell(&format!("{how}. {}", words::what_goes_on(record)));
         context.say_what_to_do(&record.batch);
     }
-    show(context, record, zone)?;
+    show(context, record, None, zone)?;
     Ok(match stop {
         Stop::Signalled(signal) if !record.is_done() => Exit::Stopped(signal),
         _ => exit_of(record),
     })
 }
 
-/// Prints a batch on stdout.
-pub(crate) fn show(context: &Context, record: &BackupRecord, zone: Tz) -> Result<()> {
+/// Prints a batch on stdout, with who follows it where that was asked for.
+pub(crate) fn show(
+    context: &Context,
+    record: &BackupRecord,
+    follower: Option<Follower>,
+    zone: Tz,
+) -> Result<()> {
     let printer = &context.printer;
+    let now = SystemClock::new().now();
     if printer.is_json() {
-        printer.json(&BatchJson::from(record))?;
+        printer.json(&BatchJson::from(record).followed_by(follower, now))?;
     } else {
         if printer.is_watched() {
             printer.say("");
         }
-        printer.result(output::block(record, zone, table_width()))?;
+        printer.result(output::block(record, follower, &Screen { zone, now, width: table_width() }))?;
     }
     Ok(())
 }

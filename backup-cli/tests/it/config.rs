@@ -66,6 +66,11 @@ fn online_asks_the_database_and_every_instance() {
     ran.must_exit(1);
     let refused = shown["online"].as_array().unwrap().iter().find(|check| check["ok"] == false).unwrap();
     assert_eq!(refused["what"], "main: token");
+    assert_eq!(shown["valid"], false);
+    assert!(shown["targets"].as_array().unwrap().iter().all(|target| target["ready"] == false), "{shown}");
+    let ran = stage.run(&["config", "check", "--online"]).must_exit(1).must_say("1 failure when asked");
+    let ran = ran.must_say("error: main: token").must_show("not ready; failed: main: token");
+    assert!(!ran.stderr.contains("No faults"), "{ran:?}");
     stage.block_on(stage.yba.go_down());
     stage.run(&["config", "check", "--online"]).must_exit(1).must_show("FAILED");
 }

@@ -8,6 +8,8 @@ mod demo;
 mod documented;
 #[cfg(feature = "demo")]
 mod help;
+mod hostile;
+mod left_open;
 mod listing;
 mod migrating;
 mod postgres;
@@ -16,3 +18,4 @@ mod running;
 mod secrets;
 mod stopped;
 mod support;
+mod unrelated;

@@ -16,7 +16,7 @@ fn running_backup(stage: &Stage) -> Running {
 /// The batch is recorded; the task ends, and `reconcile` finds the end without a second backup.
 fn must_be_finished_by_reconcile(stage: &Stage) {
     let batch = stage.only_batch();
-    stage.run(&["status", &batch]).must_exit(3).must_show("IN_PROGRESS");
+    stage.run(&["status", &batch]).must_show("IN_PROGRESS");
     let task = stage.yba.tasks()[0].id.clone();
     stage.yba.finish_task(&task, Outcome::Success);
     let (ran, shown) = stage.run_json(&["reconcile"]);
@@ -124,4 +124,50 @@ fn reconcile_watches_until_it_is_stopped() {
     });
     watch.signal("INT");
     watch.end().must_exit(130);
+}
+
+#[test]
+fn a_closed_terminal_stops_following_and_the_backup_goes_on() {
+    let stage = Stage::with_an_endless_task();
+    let run = running_backup(&stage);
+    // By the shell and by the system.
+    run.signal("HUP");
+    run.signal("HUP");
+    run.end().must_exit(129).must_say("Stopped following").must_say("reconcile");
+    must_be_finished_by_reconcile(&stage);
+}
+
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let stage = Stage::with_an_endless_task();
+    let run = stage.start_ignoring_hangups(&["run", "orders"]);
+    stage.wait_until("the task is there", |stage| stage.yba.tasks().len() == 1);
+    run.signal("HUP");
+    stage.yba.finish_task(&stage.yba.tasks()[0].id, Outcome::Success);
+    run.end().must_exit(0).must_show("COMPLETED");
+}
+
+#[test]
+fn a_run_whose_output_nobody_reads_any_more_follows_to_the_end() {
+    for args in [&["run", "orders"][..], &["run", "orders", "-vvv"], &["run", "orders", "--output", "json"]] {
+        let stage = Stage::with_an_endless_task();
+        let run = stage.start(args).unread();
+        stage.wait_until("the task is there", |stage| stage.yba.tasks().len() == 1);
+        stage.yba.finish_task(&stage.yba.tasks()[0].id, Outcome::Success);
+        run.end().must_exit(0);
+        stage.run(&["status", &stage.only_batch()]).must_exit(0);
+    }
+}
+
+#[test]
+fn ctrl_c_while_the_database_is_waited_for_ends_at_once() {
+    let stage = Stage::new();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("datasource.url=postgres://u@{}/db", listener.local_addr().unwrap());
+    let run = stage.start(&["run", "orders", "--set", &url]);
+    // It is connected, and is never answered.
+    let connection = listener.accept().unwrap();
+    run.signal("INT");
+    run.end().must_exit(130).must_say("nothing was recorded");
+    drop(connection);
 }

@@ -21,6 +21,7 @@
 
 mod cancelling;
 mod creating;
+mod following;
 mod leasing;
 mod pruning;
 mod reading;
@@ -34,7 +35,8 @@ use async_trait::async_trait;
 use serde_json::json;
 
 pub use self::{
-    cancelling::*, creating::*, leasing::*, pruning::*, reading::*, reopening::*, saving::*, slots::*,
+    cancelling::*, creating::*, following::*, leasing::*, pruning::*, reading::*, reopening::*, saving::*,
+    slots::*,
 };
 use super::{ManualClock, fixtures};
 use crate::{
@@ -72,6 +74,9 @@ macro_rules! conformance_tests {
             of_many_creations_by_one_id_one_is_new
             of_many_creations_by_one_key_one_is_new
             what_is_worked_on_at_once_is_owned
+            an_expired_lease_says_since_when_nobody_follows
+            released_and_waiting_work_has_no_follower
+            what_is_over_or_absent_has_no_follower
             a_claim_is_limited_and_takes_the_oldest_due_first
             a_claim_of_one_batch_takes_no_other
             a_claim_waits_for_the_end_of_a_lease
@@ -343,6 +348,7 @@ mod tests {
         let sources = [
             include_str!("conformance/cancelling.rs"),
             include_str!("conformance/creating.rs"),
+            include_str!("conformance/following.rs"),
             include_str!("conformance/leasing.rs"),
             include_str!("conformance/pruning.rs"),
             include_str!("conformance/reading.rs"),

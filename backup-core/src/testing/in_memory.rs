@@ -17,8 +17,8 @@ use crate::{
     record::BackupRecord,
     state::{Phase, TrackerStatus},
     store::{
-        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, PageKey, Refusal, Saved,
-        StoreError, TrackingStore, is_same_step, queued,
+        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, PageKey, Refusal,
+        Saved, StoreError, TrackingStore, is_same_step, queued,
     },
 };
 
@@ -293,6 +293,12 @@ impl State {
         }
     }
 
+    fn follower(&self, batch: &BatchId, now: Duration) -> Option<Follower> {
+        let row = self.batches.get(batch).filter(|row| !row.record.is_done())?;
+        let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(i64::MAX);
+        Some(Follower::of(row.owner, millis(row.due_at) - millis(now)))
+    }
+
     fn list(&self, filter: &BackupFilter) -> BackupPage {
         let mut rows: Vec<&Row> = self.batches.values().filter(|row| passes(row, filter)).collect();
         rows.sort_by_key(|row| std::cmp::Reverse((row.record.created_at, row.record.batch.clone())));
@@ -391,6 +397,7 @@ fn is_repeat(row: &Row, record: &BackupRecord, hold: Hold) -> bool {
 fn passes(row: &Row, filter: &BackupFilter) -> bool {
     let record = &row.record;
     filter.category.as_ref().is_none_or(|category| category.eq_ignore_ascii_case(&record.category))
+        && filter.target.as_ref().is_none_or(|target| *target == record.target)
         && filter.status.is_none_or(|status| status == record.status())
         && filter.from.is_none_or(|from| from <= record.business_date)
         && filter.to.is_none_or(|to| record.business_date <= to)
@@ -450,6 +457,10 @@ impl TrackingStore for InMemoryStore {
 
     async fn find(&self, batch: &BatchId) -> Result<Option<BackupRecord>, StoreError> {
         self.run("find", |state, _| Ok(state.batches.get(batch).map(|row| row.record.clone())))
+    }
+
+    async fn follower(&self, batch: &BatchId) -> Result<Option<Follower>, StoreError> {
+        self.run("follower", |state, now| Ok(state.follower(batch, now)))
     }
 
     async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError> {

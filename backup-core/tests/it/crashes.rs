@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use backup_core::{
     Attempt, BackupRequest, BackupStrategy, BackupTarget, Phase, Plan, TaskId, TrackerStatus,
     strategy::{Found, Observation, PlanError, Start, Unavailable},
-    testing::{Moment, ScriptedStrategy},
+    testing::{Moment, ScriptedStrategy, fixtures},
 };
 use chrono::NaiveDate;
 use rstest::rstest;
@@ -214,9 +214,13 @@ async fn three_replicas_share_the_work_and_start_each_backup_once() {
 
 #[tokio::test]
 async fn a_shutdown_before_the_request_is_sent_needs_no_look_up() {
-    let mut world = World::new(ScriptedStrategy::new());
-    world.settings.concurrency = 0;
+    let targets = [fixtures::target(), BackupTarget::new("slow", "hangs", "u", "s")];
+    let mut world = World::new(ScriptedStrategy::new().hangs_at("hangs")).with_targets(targets);
+    (world.settings.concurrency, world.settings.shutdown_timeout) = (1, Duration::ZERO);
     let first = world.replica();
+    first.submit(BackupRequest::new("slow", "20250325")).await.unwrap();
+    world.quiet().await;
+    // The one step that may be under way hangs: this one is recorded, and not sent.
     let batch = first.submit(request()).await.unwrap().batch;
     world.quiet().await;
     first.shutdown().await;

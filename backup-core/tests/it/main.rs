@@ -2,6 +2,7 @@
 
 mod crashes;
 mod model;
+mod once;
 mod outage;
 mod path;
 mod pruning;

@@ -263,7 +263,8 @@ impl Play {
             .strategy(self.yba.clone())
             .clock(Arc::clone(&self.clock) as _)
             .settings(settings)
-            .start();
+            .start()
+            .expect("it can be built");
         self.replicas.push(orchestrator);
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use backup_core::{
-    BackupRequest, Error, Orchestrator, ResolveError, StoreError,
+    BackupRequest, BuildError, Error, Orchestrator, ResolveError, Settings, StoreError,
     testing::{MockConfigResolver, MockTrackingStore, ScriptedStrategy, fixtures},
 };
 
@@ -30,7 +30,12 @@ fn orchestrator(
     store: MockTrackingStore,
     yba: &ScriptedStrategy,
 ) -> Orchestrator {
-    Orchestrator::builder().resolver(resolver).store(Arc::new(store)).strategy(yba.clone()).start()
+    Orchestrator::builder()
+        .resolver(resolver)
+        .store(Arc::new(store))
+        .strategy(yba.clone())
+        .start()
+        .expect("it can be built")
 }
 
 #[tokio::test]
@@ -69,4 +74,22 @@ async fn the_resolver_is_asked_for_the_category_as_it_was_written() {
     let orchestrator = orchestrator(resolver, store, &ScriptedStrategy::new());
     let refused = orchestrator.submit(BackupRequest::new(" HwA_Full ", "20250325")).await.unwrap_err();
     assert!(matches!(refused, Error::Resolve(_)));
+}
+
+#[test]
+fn what_cannot_work_is_refused_when_it_is_built() {
+    let built = Orchestrator::builder().start();
+    assert_eq!(built.unwrap_err(), BuildError::NoRuntime);
+}
+
+#[tokio::test]
+async fn an_orchestrator_without_a_part_or_with_settings_that_spin_is_refused() {
+    assert_eq!(Orchestrator::builder().start().unwrap_err(), BuildError::Missing("resolver"));
+    let builder = || Orchestrator::builder().resolver(MockConfigResolver::new());
+    assert_eq!(builder().start().unwrap_err(), BuildError::Missing("store"));
+    let mut settings = Settings::default();
+    settings.lease = std::time::Duration::ZERO;
+    // The store is not asked for anything.
+    let refused = builder().store(Arc::new(MockTrackingStore::new())).settings(settings).start().unwrap_err();
+    assert!(refused.to_string().contains("`lease` is 0ns"), "{refused}");
 }

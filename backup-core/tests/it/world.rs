@@ -51,6 +51,7 @@ impl World {
             .clock(Arc::clone(&self.clock) as _)
             .settings(self.settings.clone())
             .start()
+            .expect("it can be built")
     }
 
     /// The time since the beginning.

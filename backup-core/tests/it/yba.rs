@@ -50,7 +50,8 @@ impl Shop {
             .strategy(FullBackup::new(instances.clone()))
             .strategy(IncrementalBackup::new(instances))
             .settings(in_a_hurry())
-            .start();
+            .start()
+            .expect("it can be built");
         Self { yba, orchestrator }
     }
 
@@ -215,7 +216,8 @@ async fn batches_that_wait_for_a_yba_that_is_away_neither_call_it_nor_record_att
         .store(Arc::clone(&store) as _)
         .strategy(FullBackup::new(YbaInstances::one("yba", client)))
         .settings(settings)
-        .start();
+        .start()
+        .expect("it can be built");
     for target in &targets {
         orchestrator.submit(BackupRequest::new(target.key.as_str(), "20250325")).await.expect("recorded");
     }
@@ -329,7 +331,8 @@ async fn a_legacy_url_is_used_as_given_and_left_when_real_yba_has_no_such_route(
         .strategy(FullBackup::new(instances.clone()))
         .strategy(IncrementalBackup::new(instances))
         .settings(in_a_hurry())
-        .start();
+        .start()
+        .expect("it can be built");
     let shop = Shop { yba: shop.yba, orchestrator };
     assert_eq!(shop.run("full").await.status(), TrackerStatus::Success);
     for _ in 0..2 {
@@ -374,7 +377,8 @@ async fn a_clock_that_is_put_right_between_two_runs_doubles_nothing() {
         .strategy(FullBackup::new(YbaInstances::one("yba", yba.client())))
         .clock(Arc::clone(&clock) as _)
         .settings(in_a_hurry())
-        .start();
+        .start()
+        .expect("it can be built");
     yba.script(Endpoint::CreateBackup, Fault::status(400, "mend this"));
     let first = orchestrator.run(BackupRequest::new("full", "20250325")).await.unwrap();
     assert_eq!(failure(&first).0, ErrorCode::YbaRejected);

@@ -192,7 +192,9 @@ mod stuck {
     use async_trait::async_trait;
     use backup_core::{
         BackupRecord, BatchId, IdempotencyKey, Phase, StoreError, TrackingStore,
-        store::{BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved},
+        store::{
+            BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, Refusal, Saved,
+        },
     };
     use chrono::{DateTime, Utc};
 
@@ -230,6 +232,9 @@ mod stuck {
             pending().await
         }
         async fn find(&self, _: &BatchId) -> Result<Option<BackupRecord>, StoreError> {
+            pending().await
+        }
+        async fn follower(&self, _: &BatchId) -> Result<Option<Follower>, StoreError> {
             pending().await
         }
         async fn list(&self, _: &BackupFilter) -> Result<BackupPage, StoreError> {

@@ -87,7 +87,8 @@ impl Parts {
 
     /// On another store than the one in memory.
     pub(crate) fn start_on(self, store: Arc<dyn TrackingStore>) -> TestApp {
-        let orchestrator = self.builder.store(store).settings(self.settings).start();
+        let builder = self.builder.store(store).settings(self.settings);
+        let orchestrator = builder.start().expect("it can be built");
         let state = AppState::with_meters(orchestrator.clone(), self.config, meters());
         TestApp { orchestrator, store: self.store, router: router(state.clone()), state }
     }

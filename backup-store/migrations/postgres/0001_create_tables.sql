@@ -106,7 +106,7 @@ CREATE TABLE IF NOT EXISTS backup_batch (
 );
 
 CREATE INDEX IF NOT EXISTS backup_batch_by_date
-    ON backup_batch (business_date);
+    ON backup_batch (business_date, target);
 
 CREATE INDEX IF NOT EXISTS backup_batch_by_age
     ON backup_batch (created_at, batch_id);

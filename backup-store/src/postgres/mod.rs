@@ -12,6 +12,7 @@ mod clean;
 mod clock;
 mod connect;
 mod create;
+mod follower;
 mod group;
 mod judge;
 mod lease;

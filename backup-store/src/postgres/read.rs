@@ -75,6 +75,7 @@ pub(super) async fn list(connection: &mut PgConnection, filter: &BackupFilter) -
                 $5::timestamptz IS NULL
                 OR (batch.created_at, batch.batch_id) < ($5, $6)
             )
+            AND ($8::text IS NULL OR batch.target = $8)
         ORDER BY batch.created_at DESC, batch.batch_id DESC
         LIMIT $7
         "
@@ -86,6 +87,7 @@ pub(super) async fn list(connection: &mut PgConnection, filter: &BackupFilter) -
     .bind(after.map(|after| after.created_at))
     .bind(after.map(|after| clean::text(after.batch.as_str())))
     .bind(i64::from(filter.rows()) + 1)
+    .bind(filter.target.as_ref().map(|target| clean::text(target.as_str())))
     // Planned anew each time: which index is best depends on the filter.
     .persistent(false)
     .fetch_all(connection)

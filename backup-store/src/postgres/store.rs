@@ -7,14 +7,16 @@ use async_trait::async_trait;
 use backup_core::{
     BackupRecord, BatchId, Clock, IdempotencyKey, Phase, TrackingStore,
     store::{
-        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved, StoreError,
+        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, Refusal, Saved,
+        StoreError,
     },
 };
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
 use super::{
-    PostgresStore, claim, clean, create, judge::judge, lease, prune, read, reopen, rows::read_only, save,
+    PostgresStore, claim, clean, create, follower, judge::judge, lease, prune, read, reopen, rows::read_only,
+    save,
 };
 use crate::{
     fields::{refusal_fields, refusal_id},
@@ -125,6 +127,15 @@ impl TrackingStore for PostgresStore {
             Ok(self.access.hand_back(connection, found)?.map(|there| there.record))
         };
         self.access.replay.run("find", judge, attempt).await
+    }
+
+    async fn follower(&self, batch: &BatchId) -> Result<Option<Follower>, StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.access.acquire("follower").await?;
+            let follower = follower::follower(&mut connection, batch, self.access.now()).await;
+            self.access.hand_back(connection, follower)
+        };
+        self.access.replay.run("follower", judge, attempt).await
     }
 
     async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError> {

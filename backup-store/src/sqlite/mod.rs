@@ -8,6 +8,7 @@ mod claim;
 mod connections;
 mod create;
 mod file;
+mod follower;
 mod group;
 mod identity;
 mod input;

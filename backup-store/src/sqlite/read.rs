@@ -1,6 +1,6 @@
 //! Finding and listing.
 
-use backup_core::{BatchId, store::BackupFilter};
+use backup_core::{BatchId, TargetKey, store::BackupFilter};
 use sqlx::SqliteConnection;
 
 use super::rows::{answer, instant, listed, select_records, stored};
@@ -38,6 +38,7 @@ pub(super) async fn list(connection: &mut SqliteConnection, filter: &BackupFilte
             AND ($3 IS NULL OR batch.business_date >= $3)
             AND ($4 IS NULL OR batch.business_date <= $4)
             AND ($5 IS NULL OR (batch.created_at, batch.batch_id) < ($5, $6))
+            AND ($8 IS NULL OR batch.target = $8)
         ORDER BY batch.created_at DESC, batch.batch_id DESC
         LIMIT $7
         "
@@ -49,6 +50,7 @@ pub(super) async fn list(connection: &mut SqliteConnection, filter: &BackupFilte
     .bind(after.map(|after| instant(after.created_at)))
     .bind(after.map(|after| after.batch.as_str()))
     .bind(i64::from(filter.rows()) + 1)
+    .bind(filter.target.as_ref().map(TargetKey::as_str))
     .fetch_all(connection)
     .await?;
     Ok(Page::new(rows.iter().map(listed).collect(), filter))

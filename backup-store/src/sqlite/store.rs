@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use backup_core::{
     BackupRecord, BatchId, IdempotencyKey, Phase, TrackingStore,
     store::{
-        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved, StoreError,
+        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, Refusal, Saved,
+        StoreError,
     },
 };
 use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
 
-use super::{SqliteStore, claim, create, judge, prune, read, reopen, rows::time, save};
+use super::{SqliteStore, claim, create, follower, judge, prune, read, reopen, rows::time, save};
 use crate::{
     fields::{refusal_fields, refusal_id},
     replay::{Repeat, TryError},
@@ -112,6 +113,15 @@ impl TrackingStore for SqliteStore {
             Ok(lane.hand_back(found)?.map(|there| there.record))
         };
         self.replay.run("find", judge, attempt).await
+    }
+
+    async fn follower(&self, batch: &BatchId) -> Result<Option<Follower>, StoreError> {
+        let attempt = |_| async move {
+            self.replay.round_trip("follower");
+            let mut connection = self.reader.acquire().await?;
+            follower::follower(&mut connection, batch, self.now()).await
+        };
+        self.replay.run("follower", judge, attempt).await
     }
 
     async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError> {

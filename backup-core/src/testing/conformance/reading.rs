@@ -69,6 +69,7 @@ pub async fn filters_narrow_the_list(subject: &Subject) {
     for (n, category) in [(0, "DB1"), (1, "Db1"), (2, "db2"), (3, "db1"), (4, "d_1")] {
         let mut record = subject.submitting(&format!("u{n}"));
         record.category = category.to_owned();
+        record.target = format!("target-{}", n % 2).into();
         record.business_date = day(n).expect("a date");
         let lease = subject.own(&record).await;
         match n {
@@ -85,6 +86,7 @@ pub async fn filters_narrow_the_list(subject: &Subject) {
     }
     let category = |text: &str| BackupFilter { category: Some(text.to_owned()), ..BackupFilter::default() };
     let status = |status| BackupFilter { status: Some(status), ..BackupFilter::default() };
+    let target = |key: &str| BackupFilter { target: Some(key.into()), ..BackupFilter::default() };
     let cases = [
         (BackupFilter::default(), vec![4, 3, 2, 1, 0]),
         (category("dB1"), vec![3, 1, 0]),
@@ -93,6 +95,9 @@ pub async fn filters_narrow_the_list(subject: &Subject) {
         (status(TrackerStatus::InProgress), vec![4, 3, 2]),
         (status(TrackerStatus::Success), vec![1]),
         (status(TrackerStatus::Failed), vec![0]),
+        (target("target-1"), vec![3, 1]),
+        (target("TARGET-1"), vec![]),
+        (BackupFilter { from: day(2), to: day(2), ..target("target-0") }, vec![2]),
         (BackupFilter { from: day(1), ..BackupFilter::default() }, vec![4, 3, 2, 1]),
         (BackupFilter { to: day(1), ..BackupFilter::default() }, vec![1, 0]),
         (BackupFilter { from: day(1), to: day(3), ..category("db1") }, vec![3, 1]),

@@ -96,6 +96,7 @@ impl Lane {
             .clock(self.clock.clone())
             .settings(settings)
             .start()
+            .expect("it can be built")
     }
 
     /// Lets everything happen that happens without the passing of time.

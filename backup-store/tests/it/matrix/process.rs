@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use backup_core::{
     Attempt, BackupRecord, BackupStrategy, BackupTarget, BatchId, IdempotencyKey, Phase, Plan, StoreError,
     TaskId, TrackingStore,
-    store::{BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Hold, Lease, Refusal, Saved},
+    store::{BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, Refusal, Saved},
     strategy::{Found, Observation, PlanError, Start, Unavailable},
 };
 use chrono::{DateTime, NaiveDate, Utc};
@@ -414,6 +414,10 @@ impl TrackingStore for ItsStore {
 
     async fn find(&self, batch: &BatchId) -> Result<Option<BackupRecord>, StoreError> {
         self.takes("find", "find".to_owned(), || self.store.find(batch)).await
+    }
+
+    async fn follower(&self, batch: &BatchId) -> Result<Option<Follower>, StoreError> {
+        self.takes("follower", "follower".to_owned(), || self.store.follower(batch)).await
     }
 
     async fn list(&self, filter: &BackupFilter) -> Result<BackupPage, StoreError> {
