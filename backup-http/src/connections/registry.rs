@@ -24,7 +24,7 @@ const EVICTABLE_AFTER: Duration = Duration::from_secs(1);
 /// How long a connection may wait for its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// For the head of a request, from its first byte or from the beginning of the connection.
+    /// For the head of a request: from its first byte, or from the beginning of the connection.
     pub(crate) head: Duration,
     /// For the next request.
     pub(crate) idle: Duration,
@@ -129,6 +129,11 @@ struct Activity {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
+    /// The service has not looked yet whether the client sends something. It may be busy; that is not the client's fault.
+    Unread {
+        /// Whether a request was answered before.
+        is_used: bool,
+    },
     /// The head of a request is on its way.
     Head(Instant),
     /// A request is being answered: no limit here, its handler has its own.
@@ -148,7 +153,7 @@ struct Blocked {
 
 impl Connection {
     fn new() -> Self {
-        let activity = Activity { phase: Phase::Head(Instant::now()), blocked: None, is_sending: false };
+        let activity = Activity { phase: Phase::Unread { is_used: false }, blocked: None, is_sending: false };
         Self {
             activity: Mutex::new(activity),
             closed: CancellationToken::new(),
@@ -170,8 +175,18 @@ impl Connection {
     pub(crate) fn received(&self) {
         let mut activity = lock(&self.activity);
         activity.is_sending = true;
-        if let Phase::Idle(_) = activity.phase {
+        if let Phase::Idle(_) | Phase::Unread { .. } = activity.phase {
             activity.phase = Phase::Head(Instant::now());
+        }
+    }
+
+    /// The client has sent nothing more: from now on it is waited for.
+    pub(crate) fn has_nothing_to_read(&self) {
+        let mut activity = lock(&self.activity);
+        match activity.phase {
+            Phase::Unread { is_used: false } => activity.phase = Phase::Head(Instant::now()),
+            Phase::Unread { is_used: true } => activity.phase = Phase::Idle(Instant::now()),
+            _ => {}
         }
     }
 
@@ -184,7 +199,7 @@ impl Connection {
 
     /// The whole answer was handed over.
     pub(crate) fn answered(&self) {
-        lock(&self.activity).phase = Phase::Idle(Instant::now());
+        lock(&self.activity).phase = Phase::Unread { is_used: true };
     }
 
     /// The client took `bytes` of `offered`.
@@ -231,6 +246,7 @@ impl Connection {
         let activity = lock(&self.activity);
         let (wait, since) = match (activity.blocked, activity.phase) {
             (Some(blocked), _) => (Wait::Slow, blocked.since),
+            (None, Phase::Unread { .. }) => return None,
             (None, Phase::Idle(since)) => (Wait::Idle, since),
             (None, Phase::Head(since) | Phase::Lingering(since)) => (Wait::Slow, since),
             (None, Phase::Answering(since)) => (Wait::Answer, since),
@@ -257,6 +273,11 @@ mod tests {
         write: Duration::from_secs(20),
     };
 
+    fn answered(opened: &Opened) {
+        opened.connection.answered();
+        opened.connection.has_nothing_to_read();
+    }
+
     fn is_closed(connection: &Connection) -> bool {
         connection.closed.is_cancelled()
     }
@@ -265,10 +286,11 @@ mod tests {
     async fn each_phase_has_its_limit() {
         let registry = Arc::new(Registry::default());
         let [head, idle, answering, blocked] = [(); 4].map(|()| registry.open());
+        head.connection.has_nothing_to_read();
         for opened in [&idle, &answering, &blocked] {
             opened.connection.answering(false);
         }
-        idle.connection.answered();
+        answered(&idle);
         blocked.connection.blocked();
         let mut closed_after = Vec::new();
         for seconds in [9, 1, 9, 1, 54, 1, 100_000] {
@@ -291,7 +313,7 @@ mod tests {
         let registry = Arc::new(Registry::default());
         let opened = registry.open();
         opened.connection.answering(false);
-        opened.connection.answered();
+        answered(&opened);
         advance(Duration::from_secs(70)).await;
         for _ in 0..9 {
             opened.connection.received();
@@ -330,8 +352,9 @@ mod tests {
             opened.connection.answering(true);
         }
         blocked.connection.blocked();
+        head.connection.has_nothing_to_read();
         advance(EVICTABLE_AFTER).await;
-        idle.connection.answered();
+        answered(&idle);
         let mut open = vec!["answering", "blocked or head", "blocked or head", "idle"];
         for _ in 0..5 {
             registry.make_room();
@@ -346,9 +369,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_client_does_not_pay_for_a_service_that_is_busy() {
+        let registry = Arc::new(Registry::default());
+        let opened = registry.open();
+        advance(Duration::from_secs(100_000)).await;
+        registry.close_overdue(LIMITS);
+        registry.make_room();
+        assert!(!is_closed(&opened.connection), "nobody has looked yet whether its request is there");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_connection_that_has_just_come_is_not_closed_for_another() {
         let registry = Arc::new(Registry::default());
         let opened = registry.open();
+        opened.connection.has_nothing_to_read();
         registry.make_room();
         assert!(!is_closed(&opened.connection));
     }

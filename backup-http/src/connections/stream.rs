@@ -76,6 +76,8 @@ impl AsyncRead for TrackedStream {
         let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
         if buffer.filled().len() > before {
             self.connection.received();
+        } else if read.is_pending() {
+            self.connection.has_nothing_to_read();
         }
         read
     }
