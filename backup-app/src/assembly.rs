@@ -9,7 +9,7 @@ use backup_core::{
 };
 use backup_store::{ConnectError, PoolConfig, RetryPolicy, StoreConfig, StoreEvent};
 use secrecy::{ExposeSecret, SecretString};
-use yba_client::{CallReport, CircuitBreaker, YbaClient};
+use yba_client::{CallReport, CircuitBreaker, TokenState, YbaClient};
 
 use crate::settings::{
     Connection, DatasourceSettings, InstanceSettings, RecordSettings, Settings, TargetSettings, TargetState,
@@ -279,7 +279,10 @@ fn targets_and_clients(settings: &Settings) -> Result<(YbaInstances, FixedTarget
     let mut incomplete = Vec::new();
     for (name, instance) in &settings.instances {
         if let Some(token) = &instance.api_token {
-            clients.insert(name.as_str().into(), client(name, Some(instance), &[], token, &settings.yba)?);
+            clients.insert(
+                name.as_str().into(),
+                client(name, Some(instance), &[], (token, instance.api_token_file.as_ref()), &settings.yba)?,
+            );
         }
     }
     for target in &settings.targets {
@@ -356,7 +359,8 @@ fn client_of(
         .map(|url| url.expose().as_str())
         .collect();
     let instance = instance_of(connection, settings).map(|(_, instance)| instance);
-    let made = client(name.as_str(), instance, &urls, &connection.api_token, &settings.yba)?;
+    let token = (&connection.api_token, connection.api_token_file.as_ref());
+    let made = client(name.as_str(), instance, &urls, token, &settings.yba)?;
     clients.insert(name.clone(), made);
     Ok(name)
 }
@@ -370,7 +374,7 @@ fn client(
     name: &str,
     instance: Option<&InstanceSettings>,
     urls: &[&str],
-    token: &SecretString,
+    (token, token_file): (&SecretString, Option<&PathBuf>),
     yba: &YbaSettings,
 ) -> Result<YbaClient, StartError> {
     let addresses: Vec<String> = match instance {
@@ -390,6 +394,8 @@ fn client(
     }
     builder = builder
         .token(token.clone())
+        .on_token(unauthorized_gauge(name))
+        .total_timeout(yba.call_timeout)
         .connect_timeout(yba.connection_timeout)
         .read_timeout(yba.read_timeout)
         .retry(yba_client::RetryPolicy {
@@ -402,6 +408,9 @@ fn client(
         )
         .circuit_breaker(CircuitBreaker::default())
         .on_call(count_call);
+    if let Some(file) = token_file {
+        builder = builder.token_file(file);
+    }
     if let Some(calls) = instance.map_or(yba.max_calls_per_second, |i| i.max_calls_per_second) {
         builder = builder.max_requests_per_second(calls);
     }
@@ -420,6 +429,17 @@ fn client(
         builder = builder.danger_accept_any_certificate();
     }
     builder.build().map_err(|source| StartError::Instance { name: name.to_owned(), source: Box::new(source) })
+}
+
+/// Says in a gauge whether an instance refuses its token: 0 from the start, so that an alert has something to look at.
+fn unauthorized_gauge(name: &str) -> impl Fn(TokenState) + Send + Sync + 'static {
+    let name = name.to_owned();
+    let set = move |state| {
+        let value = if state == TokenState::Refused { 1.0 } else { 0.0 };
+        metrics::gauge!("yba_instance_unauthorized", "instance" => name.clone()).set(value);
+    };
+    set(TokenState::Accepted);
+    set
 }
 
 fn count_call(call: &CallReport) {

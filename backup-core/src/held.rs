@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use tracing::Span;
 
-use crate::{lease::LeaseState, look::Look, record::BackupRecord, store::Lease, target::BackupTarget};
+use crate::{
+    lease::LeaseState, look::Look, record::BackupRecord, silence::Silence, store::Lease, target::BackupTarget,
+};
 
 /// A batch that this process works on.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) struct Held {
     pub(crate) watching_since: Option<Duration>,
     /// A look at the task that went beside its record.
     pub(crate) look: Option<Look>,
+    /// Since when YBA gives no answer about it.
+    pub(crate) silence: Option<Silence>,
     /// YBA was asked to abort the task.
     pub(crate) abort_sent: bool,
     /// Looks, or failures, in a row: the intervals grow with it.

@@ -24,7 +24,9 @@ pub(crate) enum Verdict {
 /// Judges what is seen of `task`. `cancelled`: we asked YBA to abort it.
 pub(crate) fn judge(seen: Observation, task: &TaskId, cancelled: bool) -> Verdict {
     let Observation { task: view, backup } = seen;
-    let completed = backup.as_ref().is_some_and(|backup| backup.state == BackupViewState::Completed);
+    let is_in = |state| backup.as_ref().is_some_and(|backup: &BackupView| backup.state == state);
+    let completed = is_in(BackupViewState::Completed);
+    let has_none = backup.is_none() || is_in(BackupViewState::Foreign);
     match view {
         TaskView::Open { percent, .. } => Verdict::Open { percent },
         TaskView::Succeeded => match backup {
@@ -39,9 +41,7 @@ pub(crate) fn judge(seen: Observation, task: &TaskId, cancelled: bool) -> Verdic
                 format!("YBA ended the task {task} as asked. {cause}").trim_end(),
             ))
         }
-        TaskView::Failed { cause, kind: TaskFailure::LostRace } if backup.is_none() => {
-            Verdict::LostRace(cause)
-        }
+        TaskView::Failed { cause, kind: TaskFailure::LostRace } if has_none => Verdict::LostRace(cause),
         TaskView::Failed { cause, kind: TaskFailure::Restart } => Verdict::Settle(
             Failure::new(
                 ErrorCode::BackupFailed,
@@ -60,6 +60,7 @@ pub(crate) fn judge(seen: Observation, task: &TaskId, cancelled: bool) -> Verdic
             )
             .with_advice("find out who aborted it (YBA's audit log), then run the batch again"),
         ),
+        TaskView::Foreign { text } => Verdict::Settle(foreign(task, &text)),
         TaskView::Gone { text } => Verdict::Settle(task_lost(task, &text, backup.as_ref())),
     }
 }
@@ -70,6 +71,16 @@ fn diverged(task: &TaskId, state: &str, backup: Option<&BackupView>) -> Failure 
         format!("YBA says {state} of the task {task}, and {}", of_backup(backup)),
     )
     .with_advice("compare task and backup in YBA; do not count on this backup before they agree")
+}
+
+fn foreign(task: &TaskId, text: &str) -> Failure {
+    Failure::new(
+        ErrorCode::Diverged,
+        format!("what YBA shows as the task {task} is not the one that was asked for: {text}"),
+    )
+    .with_advice(
+        "compare the task in YBA with the target, and see whether a proxy before YBA answers from a cache",
+    )
 }
 
 fn task_lost(task: &TaskId, text: &str, backup: Option<&BackupView>) -> Failure {
@@ -84,6 +95,9 @@ fn task_lost(task: &TaskId, text: &str, backup: Option<&BackupView>) -> Failure 
 
 fn of_backup(backup: Option<&BackupView>) -> String {
     match backup {
+        Some(BackupView { id, state: BackupViewState::Foreign, word, .. }) => {
+            format!("the backup {id} that it shows for it is {word}")
+        }
         Some(backup) => format!("its backup {} is {}", backup.id, backup.word),
         None => "there is no backup of it".to_owned(),
     }
@@ -109,6 +123,7 @@ mod tests {
             failed(TaskFailure::Restart),
             failed(TaskFailure::LostRace),
             TaskView::Aborted { cause: String::new() },
+            TaskView::Foreign { text: "its universe is u2, not u1".into() },
             TaskView::Gone { text: "Invalid Customer Task UUID".into() },
         ]
     }
@@ -120,6 +135,7 @@ mod tests {
             Some(backup(BackupViewState::Completed, "Completed")),
             Some(backup(BackupViewState::Open, "InProgress")),
             Some(backup(BackupViewState::Over, "Failed")),
+            Some(backup(BackupViewState::Foreign, "not the one that was asked for")),
         ];
         for task in views() {
             for backup in states.clone() {
@@ -131,6 +147,20 @@ mod tests {
                     assert_eq!(matches!(verdict, Verdict::Succeeded(_)), good, "{task:?} {backup:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_a_divergence_that_says_what_was_seen() {
+        let task = TaskView::Foreign { text: "its universe is u2, not u1".into() };
+        let not_ours =
+            backup(BackupViewState::Foreign, "not the one that was asked for: its task is t2, not t1");
+        for (seen, words) in [
+            (Observation { task, backup: None }, "its universe is u2, not u1"),
+            (Observation { task: TaskView::Succeeded, backup: Some(not_ours) }, "its task is t2, not t1"),
+        ] {
+            let Verdict::Settle(failure) = judge(seen, &"t1".into(), false) else { panic!("not settled") };
+            assert!(failure.code == ErrorCode::Diverged && failure.message.contains(words), "{failure}");
         }
     }
 

@@ -58,6 +58,7 @@ mod record;
 mod refusals;
 mod request;
 mod settings;
+mod silence;
 mod state;
 mod strategies;
 mod surplus;

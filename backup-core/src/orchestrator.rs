@@ -163,6 +163,7 @@ impl OrchestratorBuilder {
         let resolver = self.resolver.ok_or(BuildError::Missing("resolver"))?;
         let store = self.store.ok_or(BuildError::Missing("store"))?;
         let clock = self.clock.or_else(|| store.clock()).unwrap_or_else(|| Arc::new(SystemClock::new()));
+        let stop = CancellationToken::new();
         let path = Arc::new(Path {
             resolver,
             store,
@@ -171,9 +172,9 @@ impl OrchestratorBuilder {
             settings: self.settings,
             owner: OwnerId::generate(),
             leases: LeaseBook::default(),
+            stop: stop.clone(),
         });
         let live = Arc::new(Live::default());
-        let stop = CancellationToken::new();
         let (inbox, arrivals) = mpsc::unbounded_channel();
         let background = reconcile::start(Arc::clone(&path), Arc::clone(&live), arrivals, stop.clone());
         let background = Mutex::new(Some(background));

@@ -15,6 +15,7 @@
 use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
 use crate::{
@@ -27,7 +28,7 @@ use crate::{
     lease::LeaseBook,
     look::Look,
     pace,
-    reasons::{behind, busy, deadline, no_strategy, unavailable, unknown},
+    reasons::{behind, busy, deadline, lost_answer, no_strategy, unavailable, unknown},
     record::{Attempt, BackupRecord, IllegalTransition},
     settings::Settings,
     state::Phase,
@@ -46,6 +47,8 @@ pub(crate) struct Path {
     pub(crate) settings: Settings,
     pub(crate) owner: OwnerId,
     pub(crate) leases: LeaseBook,
+    /// The process is stopping.
+    pub(crate) stop: CancellationToken,
 }
 
 impl Path {
@@ -68,6 +71,7 @@ impl Path {
             unsent,
             unsaved: None,
             watching_since: None,
+            silence: None,
             abort_sent: false,
             tries: 0,
         })
@@ -100,7 +104,8 @@ impl Path {
             return record.fail(no_strategy(&target.strategy), self.clock.now());
         };
         if !record.lost.is_empty() {
-            match strategy.find(target, &record.open_attempts()).await {
+            let open = record.open_attempts();
+            match self.ask(record.deadline_at, strategy.find(target, &open)).await {
                 Ok(Found::Task { task, attempt }) => {
                     tracing::info!(task_id = %task, "found the task of an attempt that was lost");
                     return record.adopt(task, attempt, self.clock.now());
@@ -110,14 +115,21 @@ impl Path {
                 Err(cause) => return self.cannot_start(record, &cause),
             }
         }
-        match strategy.plan(target, record.business_date).await {
-            Ok(plan) => {
+        let planning = async {
+            match strategy.plan(target, record.business_date).await {
+                Ok(plan) => Ok(Ok(plan)),
+                Err(PlanError::Refused(failure)) => Ok(Err(failure)),
+                Err(PlanError::Unavailable(cause)) => Err(cause),
+            }
+        };
+        match self.ask(record.deadline_at, planning).await {
+            Ok(Ok(plan)) => {
                 tracing::info!(strategy = plan.strategy, reason = plan.reason, "planned");
                 record.set_plan(plan);
                 record.submit(self.clock.now())
             }
-            Err(PlanError::Refused(failure)) => record.fail(failure, self.clock.now()),
-            Err(PlanError::Unavailable(cause)) => self.cannot_start(record, &cause),
+            Ok(Err(failure)) => record.fail(failure, self.clock.now()),
+            Err(cause) => self.cannot_start(record, &cause),
         }
     }
 
@@ -206,7 +218,8 @@ impl Path {
             }
             Start::Unknown { cause } => {
                 tracing::warn!(cause, "the answer was lost; looking for what it may have started");
-                Next::After(pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max))
+                let interval = pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max);
+                self.remark(held, interval, |record, _| record.remark(Some(lost_answer(&cause)))).await
             }
         }
     }
@@ -223,7 +236,8 @@ impl Path {
         let interval = pace::poll_interval(held.tries, self.settings.poll_first, self.settings.poll_max);
         held.tries = held.tries.saturating_add(1);
         let past_deadline = self.clock.now() >= held.record.deadline_at;
-        match strategy.find(target, &held.record.open_attempts()).await {
+        let open = held.record.open_attempts();
+        match self.ask(held.record.deadline_at, strategy.find(target, &open)).await {
             Ok(Found::Task { task, attempt }) => {
                 tracing::info!(task_id = %task, "found the task that the lost answer spoke of");
                 self.running(held, strategy, |record, now| record.adopt(task, attempt, now)).await
@@ -242,10 +256,9 @@ impl Path {
                     .await
             }
             Err(cause) => {
-                tracing::warn!(%cause, "YBA cannot be asked for the attempt; looking again");
                 // Absence counts only from an answer on: time without contact proves nothing.
                 held.watching_since = None;
-                Next::After(interval)
+                self.unanswered(held, &cause, "what the last request started", interval).await
             }
         }
     }
@@ -321,15 +334,21 @@ impl Path {
             return self.end(held, no_strategy(&name)).await;
         };
         if held.lease_state.cancel_requested() && !held.abort_sent {
-            match strategy.cancel(target, &task).await {
+            match self.ask(held.record.deadline_at, strategy.cancel(target, &task)).await {
                 Ok(()) => held.abort_sent = true,
+                // The look that follows says the same.
+                Err(cause) if held.silence.is_some() => tracing::debug!(%cause, "YBA did not take the abort"),
                 Err(cause) => tracing::warn!(%cause, "YBA did not take the abort; asking again"),
             }
         }
-        let seen = match held.look.take() {
-            Some(look) => look.answer().await,
-            None => strategy.observe(target, held.record.plan.as_ref(), &task).await,
+        let look = held.look.take();
+        let looking = async {
+            match look {
+                Some(look) => look.answer().await,
+                None => strategy.observe(target, held.record.plan.as_ref(), &task).await,
+            }
         };
+        let seen = self.ask(held.record.deadline_at, looking).await;
         held.tries = held.tries.saturating_add(1);
         let interval = pace::poll_interval(held.tries, self.settings.poll_first, self.settings.poll_max);
         let past_deadline = self.clock.now() >= held.record.deadline_at;
@@ -358,10 +377,9 @@ impl Path {
             },
             Err(cause) if past_deadline => self.end(held, deadline(&task, target, Some(&cause.text))).await,
             Err(cause) => {
-                tracing::warn!(%cause, task_id = %task, "YBA cannot be asked for the task; looking again");
                 // Contact is lost: what is seen when it returns must settle anew.
                 held.watching_since = None;
-                Next::After(interval)
+                self.unanswered(held, &cause, &format!("the task {task}"), interval).await
             }
         }
     }
@@ -369,7 +387,7 @@ impl Path {
     /// The task is open: nothing to record, unless it came back to life.
     async fn open(&self, held: &mut Held, interval: Duration) -> Next {
         if held.record.phase == Phase::Running {
-            return Next::After(interval);
+            return self.answered(held, interval).await;
         }
         tracing::info!("the task is running again under the same id");
         held.watching_since = None;
@@ -414,7 +432,7 @@ impl Path {
     }
 
     /// Changes the record and saves it. `retry_in`: when a waiting batch becomes due.
-    async fn change(
+    pub(crate) async fn change(
         &self,
         held: &mut Held,
         retry_in: Duration,

@@ -1,5 +1,7 @@
 //! Why a step failed or waits, in words for a person: what happened, and what to do next.
 
+use chrono::{DateTime, Utc};
+
 use crate::{
     failure::{ErrorCode, Failure},
     ids::{BatchId, TaskId},
@@ -49,6 +51,27 @@ pub(crate) fn unavailable(cause: &Unavailable) -> Failure {
 pub(crate) fn unauthorized(text: &str) -> Failure {
     Failure::new(ErrorCode::YbaUnauthorized, text).with_advice(
         "check the API token and the rights of its user (401 is also YBA's answer to a missing right)",
+    )
+}
+
+/// YBA gives no answer about something that is under way.
+pub(crate) fn no_word(cause: &Unavailable, what: &str, since: DateTime<Utc>) -> Failure {
+    let since = since.format("%Y-%m-%d %H:%M:%S UTC");
+    let message = format!("{what} cannot be looked at since {since}: {cause}");
+    match cause.kind {
+        UnavailableKind::Unauthorized => Failure::new(ErrorCode::YbaUnauthorized, message).with_advice(
+            "give the service a valid API token; the backup itself goes on in YBA, and a token's file is read again by itself",
+        ),
+        _ => Failure::new(ErrorCode::YbaUnreachable, message)
+            .with_advice("restore the way to YBA; the backup itself goes on in YBA"),
+    }
+}
+
+/// The answer to a POST was lost; what it started is looked for.
+pub(crate) fn lost_answer(cause: &str) -> Failure {
+    Failure::new(
+        ErrorCode::TaskLost,
+        format!("YBA's answer was lost ({cause}); YBA is asked for what it started"),
     )
 }
 

@@ -247,6 +247,20 @@ impl BackupRecord {
         Ok(())
     }
 
+    /// Records what a batch under way waits for, or that it waits for nothing any more. It stays where it is on its path.
+    ///
+    /// # Errors
+    ///
+    /// [`IllegalTransition`] where the note means something else: it is the failure that a waiting or settling batch
+    /// becomes.
+    pub fn remark(&mut self, why: Option<Failure>) -> Result<(), IllegalTransition> {
+        if !matches!(self.phase, Phase::Submitting | Phase::Running) {
+            return Err(IllegalTransition { from: self.phase, to: self.phase });
+        }
+        self.note = why;
+        Ok(())
+    }
+
     /// Records that the task came back to life.
     pub fn resume(&mut self, now: DateTime<Utc>) -> Result<(), IllegalTransition> {
         self.enter(Phase::Running, now)?;

@@ -104,6 +104,12 @@ pub(crate) const METERS: &[Meter] = &[
         kind: Kind::Timer(CALL_SECONDS),
         description: "Time in which YBA answered",
     },
+    Meter {
+        actuator: "yba.instance.unauthorized",
+        prometheus: "yba_instance_unauthorized",
+        kind: Kind::Gauge,
+        description: "1 while a YBA refuses the token, 0 otherwise",
+    },
 ];
 
 /// Where the meters are collected. Cheap to clone.

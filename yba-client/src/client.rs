@@ -9,7 +9,6 @@ use std::{
 };
 
 use reqwest::{StatusCode, header::HeaderValue};
-use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use tracing::Instrument;
@@ -17,16 +16,21 @@ use url::Url;
 
 use crate::{
     config::{TOKEN_HEADER, YbaClientBuilder},
-    error::{self, Call, Error, Failure},
+    error::{self, Call, Error, ErrorKind, Failure},
+    foreign::{self, Secrets},
     ids::{CustomerId, RequestId},
     leader::Elsewhere,
     limit::Limits,
     observe::{CallReport, Hooks},
     request::{Request, Target},
     retry::{Decision, Outcome, RetryPolicy, decide},
+    stranger::{self, Sender},
+    token::{Token, TokenState},
 };
 
 const REQUEST_ID_HEADER: &str = "x-request-id";
+/// The most of an error's body that is read, in bytes.
+const MAX_ERROR_BODY: usize = 64 * 1024;
 
 /// A handle on one YugabyteDB Anywhere, for one customer and one token.
 ///
@@ -41,13 +45,22 @@ pub(crate) struct Inner {
     /// Index of the address that answered last.
     pub(crate) preferred: AtomicUsize,
     pub(crate) customer: Option<CustomerId>,
-    pub(crate) token: Option<HeaderValue>,
-    /// The token again, to strike it out of texts that a proxy might echo.
-    pub(crate) secret: Option<SecretString>,
+    pub(crate) token: Token,
+    /// What is struck out of everything foreign.
+    pub(crate) secrets: Secrets,
+    pub(crate) time_limits: TimeLimits,
     pub(crate) retry: RetryPolicy,
     pub(crate) max_body: usize,
     pub(crate) hooks: Hooks,
     pub(crate) limits: Limits,
+}
+
+/// How long one attempt may take as a whole, however the bytes drip.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimeLimits {
+    pub(crate) usual: Duration,
+    /// For a call that YBA does work for before it answers.
+    pub(crate) patient: Duration,
 }
 
 impl std::fmt::Debug for YbaClient {
@@ -86,6 +99,13 @@ impl YbaClient {
     /// The customer the client was built for.
     pub fn customer(&self) -> Option<&CustomerId> {
         self.0.customer.as_ref()
+    }
+
+    /// For how long YBA has refused the token (401 to every call); `None` while it accepts it, or was not asked yet.
+    ///
+    /// Nothing is sent to find out. With [`YbaClientBuilder::token_file`] the file is read again meanwhile.
+    pub fn token_refused_for(&self) -> Option<Duration> {
+        self.0.token.refused_for()
     }
 
     /// Whether the circuit breaker holds calls back at the moment, because YBA did not answer the last ones. Nothing is
@@ -139,12 +159,14 @@ impl YbaClient {
         read: impl Fn(Answer) -> Result<T, Failure>,
     ) -> Result<T, Error> {
         let started = Instant::now();
-        let (mut attempts, mut moves) = (0, 0);
+        let (mut attempts, mut moves, mut is_new_token_tried) = (0, 0, false);
+        self.0.token.keep_fresh(&self.0.secrets).await;
         loop {
             attempts += 1;
-            let place = self.place();
-            let failure = match self.attempt(request, place, &read).await {
+            let (place, token) = (self.place(), self.0.token.header());
+            let failure = match self.attempt(request, place, token.as_ref(), &read).await {
                 Ok((value, status)) => {
+                    self.learn_token(request, place, token.as_ref(), None);
                     self.finished(request, Some(status), None, attempts, started.elapsed());
                     return Ok(value);
                 }
@@ -159,6 +181,15 @@ impl YbaClient {
                 attempts,
                 elapsed,
             });
+            // Refused before anything was done, so that even a change may be sent again with another token.
+            if error.is_token_refused()
+                && request.authenticated
+                && !std::mem::replace(&mut is_new_token_tried, true)
+                && self.0.token.has_another_than(token.as_ref(), &self.0.secrets).await
+            {
+                continue;
+            }
+            self.learn_token(request, place, token.as_ref(), Some(&error));
             match self.elsewhere(request, &error, place, &mut moves).await {
                 Elsewhere::Go => continue,
                 Elsewhere::Stay => {}
@@ -179,28 +210,61 @@ impl YbaClient {
         }
     }
 
+    /// Learns from an answer of YBA whether it accepts the token.
+    fn learn_token(
+        &self,
+        request: &Request,
+        place: usize,
+        sent: Option<&HeaderValue>,
+        error: Option<&Error>,
+    ) {
+        let state = match error {
+            None => TokenState::Accepted,
+            Some(error) if error.is_token_refused() => TokenState::Refused,
+            // A 404 may come from before the token is looked at.
+            Some(error)
+                if error.kind() == ErrorKind::Api && matches!(error.status(), Some(400..=403 | 405..500)) =>
+            {
+                TokenState::Accepted
+            }
+            Some(_) => return,
+        };
+        if request.authenticated {
+            self.0.token.learn(sent, state, &self.0.addresses[place]);
+        }
+    }
+
     /// One attempt, at one address.
     pub(crate) async fn attempt<T>(
         &self,
         request: &Request,
         place: usize,
+        token: Option<&HeaderValue>,
         read: impl Fn(Answer) -> Result<T, Failure>,
     ) -> Result<(T, StatusCode), Failure> {
-        let built = self.build(request, place)?;
+        let built = self.build(request, place, token)?;
         let limits = &self.0.limits;
         let _permit = if request.despite_circuit {
             limits.place().await
         } else {
             limits.enter().await.map_err(|_| Failure::circuit_open())?
         };
-        let answer = match self.0.http.execute(built).await {
-            Ok(response) => self.receive(response, request.id.as_ref()).await,
-            Err(error) => Err(Failure::transport(error)),
-        };
+        let limit = if request.patient { self.0.time_limits.patient } else { self.0.time_limits.usual };
+        let exchange = tokio::time::timeout(limit, self.exchange(request, built));
+        let answer = exchange.await.unwrap_or_else(|_| Err(Failure::out_of_time(limit)));
         limits.learn(answer.as_ref().err().is_none_or(Failure::is_an_answer));
         let answer = answer?;
         let status = answer.status;
         read(answer).map(|value| (value, status))
+    }
+
+    async fn exchange(&self, request: &Request, built: reqwest::Request) -> Result<Answer, Failure> {
+        let response = self.0.http.execute(built).await.map_err(Failure::transport)?;
+        let answer = self.receive(response, request.id.as_ref()).await?;
+        // An answer that hands out a token is for its reader alone.
+        let body =
+            if request.answers_secret { answer.body } else { foreign::clean(answer.body, &self.0.secrets) };
+        Ok(Answer { body, ..answer })
     }
 
     /// Tells span and hook that a call is over.
@@ -231,7 +295,12 @@ impl YbaClient {
         }
     }
 
-    fn build(&self, request: &Request, place: usize) -> Result<reqwest::Request, Failure> {
+    fn build(
+        &self,
+        request: &Request,
+        place: usize,
+        token: Option<&HeaderValue>,
+    ) -> Result<reqwest::Request, Failure> {
         if let Some(fault) = &request.fault {
             return Err(Failure::build(fault));
         }
@@ -242,9 +311,8 @@ impl YbaClient {
         let mut built = reqwest::Request::new(request.method.clone(), url);
         let headers = built.headers_mut();
         if request.authenticated {
-            let token = self.0.token.clone();
             let token = token.ok_or_else(|| Failure::build("the client was built without a token"))?;
-            headers.insert(TOKEN_HEADER, token);
+            headers.insert(TOKEN_HEADER, token.clone());
         }
         if let Some(id) = &request.id {
             let value = HeaderValue::from_str(id.as_str())
@@ -297,32 +365,30 @@ impl YbaClient {
         response: reqwest::Response,
         request_id: Option<&RequestId>,
     ) -> Result<Answer, Failure> {
-        let status = response.status();
-        let retry_after = retry_after(response.headers());
+        let (status, headers, asked) =
+            (response.status(), response.headers().clone(), response.url().clone());
         let request_id_echoed = request_id.is_some_and(|sent| {
-            let echo = response.headers().get(REQUEST_ID_HEADER);
+            let echo = headers.get(REQUEST_ID_HEADER);
             echo.is_some_and(|echo| echo.as_bytes() == sent.as_str().as_bytes())
         });
-        if status.is_success() {
-            let body = read_body(response, self.0.max_body).await?;
-            return Ok(Answer { status, request_id_echoed, body });
-        }
-        let body = match read_body(response, 64 * 1024).await {
-            Ok(body) => body,
-            // Busy or refused: a 409 says only by its text.
-            Err(broken) if status == StatusCode::CONFLICT => return Err(broken),
-            // The status is the answer; a text that breaks off takes nothing from it.
-            Err(_) => Vec::new(),
-        };
-        Err(Failure::api(status, retry_after, self.redact(error::text_of(&body))))
-    }
-
-    fn redact(&self, text: String) -> String {
-        match &self.0.secret {
-            Some(secret) if text.contains(secret.expose_secret()) => {
-                text.replace(secret.expose_secret(), "***")
+        let body = if status.is_success() {
+            read_body(response, self.0.max_body).await?
+        } else {
+            match read_body(response, MAX_ERROR_BODY).await {
+                Ok(body) => body,
+                // Busy or refused: a 409 says only by its text.
+                Err(broken) if status == StatusCode::CONFLICT => return Err(broken),
+                // The status is the answer; a text that breaks off takes nothing from it.
+                Err(_) => Vec::new(),
             }
-            _ => text,
+        };
+        let text = || error::text_of(&body, &self.0.secrets);
+        match stranger::sender(status, &headers, &body, &asked) {
+            Sender::Stranger(stranger) => {
+                Err(Failure::not_yba(status, retry_after(&headers), stranger, text()))
+            }
+            Sender::Yba if status.is_success() => Ok(Answer { status, request_id_echoed, body }),
+            Sender::Yba => Err(Failure::api(status, retry_after(&headers), text())),
         }
     }
 }

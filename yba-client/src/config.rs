@@ -1,23 +1,26 @@
 //! How a client is made: addresses, customer, token, timeouts, TLS, retries. Everything is checked
 //! here once, so that a built client can only fail by the network.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use reqwest::{
     Method,
     header::{HeaderMap, HeaderValue},
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use url::Url;
 
 use crate::{
-    client::{Inner, YbaClient},
+    client::{Inner, TimeLimits, YbaClient},
     error::{Call, Error, Failure},
+    foreign::Secrets,
     ids::CustomerId,
     limit::{CircuitBreaker, Limits},
     observe::{CallReport, Hooks},
+    proxy::{Proxies, Proxy},
     retry::RetryPolicy,
     tls::{self, TlsSettings},
+    token::{OnToken, Token, TokenState},
 };
 
 /// The header that carries an API token.
@@ -32,6 +35,8 @@ pub struct YbaClientBuilder {
     allowed_hosts: Vec<String>,
     customer: Option<CustomerId>,
     token: Option<SecretString>,
+    token_file: Option<PathBuf>,
+    on_token: Option<OnToken>,
     connect_timeout: Duration,
     read_timeout: Duration,
     total_timeout: Option<Duration>,
@@ -45,19 +50,6 @@ pub struct YbaClientBuilder {
     breaker: Option<CircuitBreaker>,
     #[cfg(feature = "rate-limit")]
     per_second: Option<std::num::NonZeroU32>,
-}
-
-/// Whether and which proxy is used.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Proxy {
-    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` of the environment.
-    #[default]
-    Environment,
-    /// None, whatever the environment says.
-    None,
-    /// This one, for every address.
-    Url(String),
 }
 
 impl std::fmt::Debug for YbaClientBuilder {
@@ -76,6 +68,8 @@ impl YbaClientBuilder {
             allowed_hosts: Vec::new(),
             customer: None,
             token: None,
+            token_file: None,
+            on_token: None,
             connect_timeout: Duration::from_secs(30),
             read_timeout: Duration::from_mins(1),
             total_timeout: None,
@@ -116,6 +110,19 @@ impl YbaClientBuilder {
         self
     }
 
+    /// The file that holds the token: read now unless [`token`](Self::token) gives it, and again when YBA refuses the token
+    /// or half a minute has passed, so that a token can be replaced without a restart.
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.token_file = Some(path.into());
+        self
+    }
+
+    /// Calls this when YBA begins to refuse the token, and when it accepts it again. It must not block.
+    pub fn on_token(mut self, tell: impl Fn(TokenState) + Send + Sync + 'static) -> Self {
+        self.on_token = Some(Arc::new(tell));
+        self
+    }
+
     /// The longest wait for a connection, TLS included. Default 30 seconds.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -130,7 +137,8 @@ impl YbaClientBuilder {
         self
     }
 
-    /// The longest time for one attempt as a whole. No limit by default.
+    /// The longest time for one attempt as a whole, however slowly the answer drips in. By default the time for a
+    /// connection and twice the read timeout. Starting a backup always has that much.
     pub fn total_timeout(mut self, timeout: Duration) -> Self {
         self.total_timeout = Some(timeout);
         self
@@ -230,7 +238,9 @@ impl YbaClientBuilder {
     fn try_build(mut self) -> Result<YbaClient, String> {
         let addresses = self.addresses.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
         let allowed = self.allowed_hosts.iter().map(|text| address(text)).collect::<Result<Vec<_>, _>>()?;
-        if self.connect_timeout.is_zero() || self.read_timeout.is_zero() {
+        if [Some(self.connect_timeout), Some(self.read_timeout), self.total_timeout]
+            .contains(&Some(Duration::ZERO))
+        {
             return Err("a timeout of zero would fail every call".to_owned());
         }
         self.tls.unused = addresses.iter().chain(&allowed).all(|url| url.scheme() == "http");
@@ -239,12 +249,17 @@ impl YbaClientBuilder {
                 "certificate verification is OFF: anyone on the network path can read the YBA token"
             );
         }
-        let secret = self.token.take().map(|t| SecretString::from(t.expose_secret().trim()));
-        let token = secret.as_ref().map(token_header).transpose()?;
+        let secrets = Secrets::default();
+        let token = Token::new(self.token.as_ref(), self.token_file.take(), self.on_token.take(), &secrets)?;
         if self.at_a_time == Some(0) {
             return Err("max_concurrent_requests of 0 would hold every call back for ever".to_owned());
         }
-        let http = self.http()?;
+        let proxies = Proxies::of(&self.proxy, environment)?;
+        proxies.tell_secrets(&secrets);
+        let http = self.http(proxies)?;
+        let patient = self.connect_timeout.saturating_add(self.read_timeout.saturating_mul(2));
+        let usual = self.total_timeout.unwrap_or(patient);
+        let time_limits = TimeLimits { usual, patient: patient.max(usual) };
         let limits = Limits::new(
             self.at_a_time,
             self.breaker,
@@ -258,7 +273,8 @@ impl YbaClientBuilder {
             preferred: std::sync::atomic::AtomicUsize::new(0),
             customer: self.customer,
             token,
-            secret,
+            secrets,
+            time_limits,
             retry: self.retry,
             max_body: self.max_body,
             hooks: self.hooks,
@@ -266,7 +282,7 @@ impl YbaClientBuilder {
         })))
     }
 
-    fn http(&self) -> Result<reqwest::Client, String> {
+    fn http(&self, proxies: Proxies) -> Result<reqwest::Client, String> {
         let own = concat!("yba-client/", env!("CARGO_PKG_VERSION"));
         let agent = match &self.user_agent {
             Some(product) => format!("{product} {own}"),
@@ -274,7 +290,7 @@ impl YbaClientBuilder {
         };
         let mut headers = HeaderMap::new();
         headers.insert(reqwest::header::ACCEPT, HeaderValue::from_static("application/json"));
-        let mut builder = reqwest::Client::builder()
+        reqwest::Client::builder()
             .tls_backend_preconfigured(tls::client_config(&self.tls)?)
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -285,25 +301,25 @@ impl YbaClientBuilder {
             // have to be looked up.
             .pool_idle_timeout(Duration::from_secs(30))
             .default_headers(headers)
-            .user_agent(agent);
-        if let Some(total) = self.total_timeout {
-            builder = builder.timeout(total);
-        }
-        builder = match &self.proxy {
-            Proxy::Environment => builder,
-            Proxy::None => builder.no_proxy(),
-            Proxy::Url(url) => builder.proxy(
-                // The cause may quote the proxy's password.
-                reqwest::Proxy::all(url).map_err(|_| "the proxy is not a valid URL".to_owned())?,
-            ),
-        };
-        builder.build().map_err(|error| format!("HTTP client: {error}"))
+            .user_agent(agent)
+            .no_proxy()
+            .proxy(reqwest::Proxy::custom(move |to| proxies.of_request(to).cloned()))
+            .build()
+            .map_err(|error| format!("HTTP client: {error}"))
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a proxy of the environment is asked for by its conventional name"
+)]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn address(text: &str) -> Result<Url, String> {
     // The text may hold a password, so it is not repeated.
-    let url = Url::parse(text.trim()).map_err(|error| format!("address is no URL: {error}"))?;
+    let mut url = Url::parse(text.trim()).map_err(|error| format!("address is no URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         return Err(format!("address must start with http:// or https://, not {}://", url.scheme()));
     }
@@ -311,17 +327,10 @@ fn address(text: &str) -> Result<Url, String> {
         return Err("address must not hold a user or password; use the token".to_owned());
     }
     if url.query().is_some() || url.fragment().is_some() {
+        // People paste addresses with tokens in them.
+        url.set_query(None);
+        url.set_fragment(None);
         return Err(format!("address {url} must end before '?' and '#'"));
     }
     Ok(url)
-}
-
-fn token_header(token: &SecretString) -> Result<HeaderValue, String> {
-    let mut value = HeaderValue::from_str(token.expose_secret())
-        .map_err(|_| "token holds characters that a header cannot carry".to_owned())?;
-    if value.is_empty() {
-        return Err("token is empty".to_owned());
-    }
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -2,17 +2,46 @@
 //!
 //! YBA's ids are UUIDs, but nothing here parses them: a client that refuses an id the server accepts
 //! is wrong, and the types are there to stop a task id from being passed where a backup id belongs.
+//!
+//! An id that is *read* has a form all the same: it ends in paths, logs and tables, and whoever sends a megabyte, a `..`
+//! or a line break has not sent an id. What the caller configures is taken as it is.
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+
+/// The longest id that is read, in bytes. YBA's have 36.
+const LONGEST: usize = 256;
+
+/// Reads an id of the form that ids have: printable ASCII that means nothing in a path.
+fn id<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    match fault(&text) {
+        None => Ok(text),
+        Some(fault) => Err(D::Error::custom(format_args!("an id {fault}"))),
+    }
+}
+
+/// What is wrong with an id, without repeating it.
+fn fault(id: &str) -> Option<&'static str> {
+    let is_legal = |byte: u8| byte.is_ascii_graphic() && !br#"/\?#%"'<>`"#.contains(&byte);
+    if id.len() > LONGEST {
+        Some("is longer than 256 bytes")
+    } else if matches!(id, "" | "." | "..") {
+        Some("names nothing")
+    } else if !id.bytes().all(is_legal) {
+        Some("holds characters that no id has")
+    } else {
+        None
+    }
+}
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(#[serde(deserialize_with = "id")] String);
 
         impl $name {
             /// The id as YBA writes it.
@@ -132,5 +161,32 @@ mod tests {
         assert_eq!(id, "universe-uuid-123");
         assert_eq!(serde_json::to_string(&id).unwrap(), "\"universe-uuid-123\"");
         assert_eq!(format!("{id} {id:?}"), "universe-uuid-123 UniverseId(universe-uuid-123)");
+    }
+
+    #[test]
+    fn what_has_not_the_form_of_an_id_is_not_read_as_one() {
+        let long = "a".repeat(LONGEST + 1);
+        for text in [
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a\\b",
+            "a b",
+            "a\nb",
+            "a\u{1b}[2J",
+            "a\u{202e}b",
+            "a\0",
+            "a?b",
+            "a%2fb",
+            &long,
+        ] {
+            let json = serde_json::to_string(text).unwrap();
+            let error = serde_json::from_str::<TaskId>(&json).unwrap_err().to_string();
+            assert!(error.starts_with("an id ") && error.len() < 80, "{error}");
+        }
+        for text in ["universe-uuid-123", "t.1_2:3~4@x", "...", &long[1..]] {
+            assert_eq!(serde_json::from_value::<TaskId>(text.into()).unwrap(), text);
+        }
     }
 }

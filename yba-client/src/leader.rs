@@ -10,7 +10,7 @@ use url::Url;
 use crate::{
     api::leadership,
     client::YbaClient,
-    error::{Call, Error, ErrorKind, texts},
+    error::{Call, Error, ErrorKind, Reach, texts},
     request::{Idempotency, Request, Target},
     types::Leadership,
 };
@@ -56,7 +56,10 @@ impl YbaClient {
         if !matches!(request.target, Target::Path(_)) || !request.authenticated {
             return Elsewhere::Stay;
         }
-        let turned_away = error.kind() == ErrorKind::Connect || error.is_standby() || error.is_stopping();
+        // Something that stands in the way of one address need not stand in the way of another.
+        let is_misled = error.kind() == ErrorKind::NotYba && error.reach() == Reach::NotSent;
+        let turned_away =
+            error.kind() == ErrorKind::Connect || error.is_standby() || error.is_stopping() || is_misled;
         if turned_away {
             return if self.move_from(place, moves).await { Elsewhere::Go } else { Elsewhere::Stay };
         }
@@ -93,7 +96,7 @@ impl YbaClient {
     /// Asks one address once. The circuit may be open, if it was the leader that did not answer: somebody has to ask the others.
     async fn leadership_of(&self, place: usize) -> Result<Leadership, Error> {
         let request = Request::get("ha_leader", "/api/v1/ha_leader").anonymous().despite_circuit();
-        let answer = self.attempt(&request, place, |_| Ok(())).await;
+        let answer = self.attempt(&request, place, None, |_| Ok(())).await;
         leadership(answer.map(|_| ()).map_err(|failure| {
             failure.into_error(&Call {
                 operation: request.operation,

@@ -13,6 +13,20 @@
 //! # }
 //! ```
 //!
+//! # If your program has a `reqwest::Client` of its own
+//!
+//! Cargo builds reqwest once for the whole program, with the features of everybody who uses it. This crate brings rustls
+//! with a provider of its own and switches reqwest's `rustls-no-provider` on. If nothing else in your program switches
+//! one of reqwest's own TLS backends on (its default features do), `reqwest::Client::new()` then finds no provider and
+//! **panics**. Either give your own dependency on reqwest its default features, or call this once, before your first
+//! client:
+//!
+//! ```
+//! yba_client::install_crypto_provider();
+//! let own = reqwest::Client::new();
+//! # drop(own);
+//! ```
+//!
 //! # A tour
 //!
 //! - **A backup is a task.** [`Backups::create`] answers with a task; the backup row appears later and is found by
@@ -21,7 +35,8 @@
 //! - **An increment** is the same call with [`CreateBackup::base`]; [`Backups::page`] lists full backups,
 //!   [`Backups::increments`] the rest of a chain.
 //! - **Errors** ([`Error`]) say how far the request got. After [`Reach::Unknown`] look for a task with your
-//!   [`RequestId`] as its `correlation_id` before sending again; that is what the id is for.
+//!   [`RequestId`] as its `correlation_id` before sending again; that is what the id is for. A redirect, a sign-in page or
+//!   a gateway in YBA's place is told apart from YBA: the table at [`Error::reach`].
 //! - **Busy universes** ([`Error::busy`]) may be tried again later; other refusals may not.
 //! - **Two addresses** of a high-availability pair are given with [`YbaClientBuilder::address`]; the client finds
 //!   the one that leads.
@@ -33,30 +48,37 @@ mod api;
 mod client;
 mod config;
 mod error;
+mod foreign;
 mod ids;
 mod leader;
 mod limit;
 mod observe;
 mod page;
+mod proxy;
 mod request;
 mod retry;
 #[cfg(feature = "simulator")]
 pub mod simulator;
+mod stranger;
 mod tls;
+mod token;
 mod types;
 mod wait;
 
 pub use api::*;
 pub use client::YbaClient;
-pub use config::{Proxy, YbaClientBuilder};
+pub use config::YbaClientBuilder;
 pub use error::{Busy, Error, ErrorKind, Reach};
 pub use ids::*;
 pub use limit::CircuitBreaker;
 pub use observe::CallReport;
 pub use page::{Envelope, Page};
+pub use proxy::Proxy;
 pub use request::Idempotency;
 pub use retry::{Decision, Outcome, RetryPolicy, decide};
 pub use secrecy::{ExposeSecret, SecretString};
+pub use tls::install_crypto_provider;
+pub use token::TokenState;
 pub use types::{lenient::parse_date, *};
 pub use wait::{TaskChange, TaskEnd, Wait, WaitError, WaitPolicy};
 

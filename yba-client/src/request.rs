@@ -26,6 +26,7 @@ pub(crate) enum Target {
 }
 
 /// One call, ready to be sent.
+#[expect(clippy::struct_excessive_bools, reason = "each is a property of its own, and few calls have one")]
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) operation: &'static str,
@@ -39,6 +40,10 @@ pub(crate) struct Request {
     pub(crate) authenticated: bool,
     /// Sent although the circuit may be open: it looks for whoever answers instead.
     pub(crate) despite_circuit: bool,
+    /// YBA works before it answers: the call may take longer than others.
+    pub(crate) patient: bool,
+    /// The answer holds a token, which must not be struck out.
+    pub(crate) answers_secret: bool,
     /// Why the request cannot be sent; the first fault wins.
     pub(crate) fault: Option<String>,
 }
@@ -57,6 +62,8 @@ impl Request {
             id: None,
             authenticated: true,
             despite_circuit: false,
+            patient: false,
+            answers_secret: false,
             fault: None,
         }
     }
@@ -125,6 +132,16 @@ impl Request {
 
     pub(crate) fn despite_circuit(mut self) -> Self {
         self.despite_circuit = true;
+        self
+    }
+
+    pub(crate) fn patient(mut self) -> Self {
+        self.patient = true;
+        self
+    }
+
+    pub(crate) fn answers_secret(mut self) -> Self {
+        self.answers_secret = true;
         self
     }
 

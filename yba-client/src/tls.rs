@@ -20,6 +20,15 @@ pub(crate) struct TlsSettings {
     pub(crate) unused: bool,
 }
 
+/// Makes ring the TLS provider of this process, unless it has one already.
+///
+/// This crate needs no provider of the process and installs none by itself. A `reqwest::Client` of your own may need one;
+/// see the crate's first page.
+pub fn install_crypto_provider() {
+    // An error means that there is one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 pub(crate) fn client_config(settings: &TlsSettings) -> Result<ClientConfig, String> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())

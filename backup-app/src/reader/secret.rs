@@ -16,6 +16,14 @@ impl Reader<'_> {
         self.secrets_by(&key.into(), false).into_iter().next()
     }
 
+    /// The file that a secret was read from, so that it can be read again when the secret is replaced.
+    pub(crate) fn secret_file(&self, path: &str) -> Option<PathBuf> {
+        match self.origin(path) {
+            Some(Origin::SecretFile { path, .. }) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Several secrets: a list, a text with commas, or a file with one on every line.
     pub(crate) fn secrets(&mut self, key: impl Into<Key>) -> Vec<SecretString> {
         self.secrets_by(&key.into(), true)

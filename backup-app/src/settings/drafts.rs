@@ -2,6 +2,7 @@
 //!
 //! Each target is read into a draft, then connected to an instance: the one it names, or the one its URLs imply.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use secrecy::SecretString;
@@ -50,6 +51,7 @@ struct Draft {
     target: TargetSettings,
     instance: Option<String>,
     api_token: Option<SecretString>,
+    api_token_file: Option<PathBuf>,
     universe_uuid: Option<String>,
     storage_config_uuid: Option<String>,
     /// The URLs that are given, with their keys.
@@ -93,6 +95,7 @@ impl Draft {
         let draft = Self {
             instance: reader.optional(name(key, "instance")),
             api_token: reader.secret(name(key, "api-token")),
+            api_token_file: reader.secret_file(&name(key, "api-token").path),
             universe_uuid: reader.optional(name(key, "universe-uuid")),
             storage_config_uuid: reader.optional(name(key, "storage-config-uuid")),
             urls,
@@ -182,14 +185,17 @@ impl Draft {
         instances: &mut Instances,
     ) -> Option<Connection> {
         let declared = self.instance.as_ref().and_then(|name| instances.complete.get(name));
-        let api_token = self.api_token.clone().or_else(|| declared?.api_token.clone())?;
+        let (api_token, api_token_file) = match (&self.api_token, declared) {
+            (Some(own), _) => (own.clone(), self.api_token_file.clone()),
+            (None, declared) => (declared?.api_token.clone()?, declared?.api_token_file.clone()),
+        };
         let universe_uuid = self.universe_uuid.clone()?;
         let storage_config_uuid = self.storage_config_uuid.clone()?;
         let instance = match &self.instance {
             Some(name) => Some(name.clone()),
-            None => self.implied(reader, yba, instances, &api_token),
+            None => self.implied(reader, yba, instances, (&api_token, api_token_file.as_ref())),
         };
-        Some(Connection { instance, api_token, universe_uuid, storage_config_uuid })
+        Some(Connection { instance, api_token, api_token_file, universe_uuid, storage_config_uuid })
     }
 
     /// The instance that the URLs imply. Without one a backup can be started and not followed.
@@ -198,7 +204,7 @@ impl Draft {
         reader: &mut Reader<'_>,
         yba: &YbaSettings,
         instances: &mut Instances,
-        api_token: &SecretString,
+        api_token: (&SecretString, Option<&PathBuf>),
     ) -> Option<String> {
         let (first, _) = self.urls.first()?;
         let Some((from, (base, customer))) =

@@ -21,6 +21,8 @@ pub struct InstanceSettings {
     pub customer_uuid: String,
     /// `api-token`; a target may bring its own, which [`Connection`](super::Connection) holds.
     pub api_token: Option<SecretString>,
+    /// `api-token-file`, where the token came from it: it is read again when YBA refuses the token.
+    pub api_token_file: Option<PathBuf>,
     /// `ca-certificate`: a private authority (PEM).
     pub ca_certificate: Option<PathBuf>,
     /// `insecure-skip-verify`: certificates are not checked.
@@ -68,6 +70,7 @@ fn read(reader: &mut Reader<'_>, yba: &YbaSettings, name: &str) -> Result<Instan
         base_urls,
         customer_uuid: customer.clone().unwrap_or_default(),
         api_token: reader.secret(key("api-token")),
+        api_token_file: reader.secret_file(&key("api-token")),
         ca_certificate: certificate(reader, &key("ca-certificate")).or_else(|| yba.ca_certificate.clone()),
         insecure_skip_verify: skip_verify(reader, &key("insecure-skip-verify"), yba.insecure_skip_verify),
         max_concurrent_calls: reader.within(
@@ -148,8 +151,9 @@ impl Instances {
         yba: &YbaSettings,
         base: Url,
         customer: String,
-        token: &SecretString,
+        token: (&SecretString, Option<&PathBuf>),
     ) -> String {
+        let (token, token_file) = token;
         let same = |instance: &InstanceSettings| {
             let token_is = |own: &SecretString| own.expose_secret() == token.expose_secret();
             instance.base_urls.contains(&base)
@@ -164,6 +168,7 @@ impl Instances {
             base_urls: vec![base],
             customer_uuid: customer,
             api_token: Some(token.clone()),
+            api_token_file: token_file.cloned(),
             ca_certificate: yba.ca_certificate.clone(),
             insecure_skip_verify: yba.insecure_skip_verify,
             max_concurrent_calls: yba.max_concurrent_calls,

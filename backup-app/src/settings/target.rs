@@ -1,5 +1,6 @@
 //! `yba.databases.*`: what can be backed up.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use backup_core::{Completion, OnMissingBase, OnUnknown, Repeat};
@@ -69,6 +70,8 @@ pub struct Connection {
     pub instance: Option<String>,
     /// The target's own token, or its instance's.
     pub api_token: SecretString,
+    /// The file that the token came from, if it did.
+    pub api_token_file: Option<PathBuf>,
     /// `universe-uuid`.
     pub universe_uuid: String,
     /// `storage-config-uuid`.

@@ -20,6 +20,9 @@ pub struct YbaSettings {
     pub connection_timeout: Duration,
     /// `yba.read-timeout` (60 s): for YBA's answer.
     pub read_timeout: Duration,
+    /// `yba.call-timeout` (the time to connect and twice the time to answer): for a call as a whole, however slowly the answer
+    /// drips in. Starting a backup may always take that default.
+    pub call_timeout: Duration,
     /// `yba.max-retry-attempts` (3): how often a call is sent that is safe to repeat.
     pub max_retry_attempts: u32,
     /// `yba.ca-certificate`: a private authority (PEM) for every instance that names none of its own.
@@ -34,9 +37,13 @@ pub struct YbaSettings {
 
 impl YbaSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let connection_timeout = positive(reader, "yba.connection-timeout", Duration::from_secs(30));
+        let read_timeout = positive(reader, "yba.read-timeout", Duration::from_mins(1));
+        let whole = connection_timeout.saturating_add(read_timeout.saturating_mul(2));
         Self {
-            connection_timeout: positive(reader, "yba.connection-timeout", Duration::from_secs(30)),
-            read_timeout: positive(reader, "yba.read-timeout", Duration::from_mins(1)),
+            connection_timeout,
+            read_timeout,
+            call_timeout: positive(reader, "yba.call-timeout", whole),
             max_retry_attempts: reader.within("yba.max-retry-attempts", 3, 1..=100),
             ca_certificate: certificate(reader, "yba.ca-certificate"),
             insecure_skip_verify: skip_verify(reader, "yba.insecure-skip-verify", false),

@@ -32,7 +32,7 @@ impl BackupStrategy for FullBackup {
     }
 
     async fn plan(&self, target: &BackupTarget, _business_date: NaiveDate) -> Result<Plan, PlanError> {
-        self.yba.must_be_in_reach(target).map_err(PlanError::Unavailable)?;
+        self.yba.must_be_in_reach(target).await.map_err(PlanError::Unavailable)?;
         Ok(Plan {
             strategy: FULL.to_owned(),
             base: None,

@@ -165,6 +165,11 @@ pub enum TaskView {
         /// The subtasks' text, if any.
         cause: String,
     },
+    /// What YBA shows as the task is not the one that was asked for.
+    Foreign {
+        /// How it differs.
+        text: String,
+    },
     /// YBA does not know the task (any more).
     Gone {
         /// YBA's words.
@@ -205,4 +210,6 @@ pub enum BackupViewState {
     Open,
     /// `Failed`, `Stopped`, `Skipped`, or on its way to deletion.
     Over,
+    /// What YBA shows as the task's backup is not the one that was asked for; the view's `word` says how it differs.
+    Foreign,
 }

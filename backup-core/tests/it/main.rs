@@ -1,6 +1,7 @@
 //! The path of a backup as stories, on the in-memory store and a clock that the test moves.
 
 mod crashes;
+mod foreign;
 mod model;
 mod once;
 mod outage;

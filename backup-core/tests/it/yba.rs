@@ -23,17 +23,17 @@ use yba_client::{
 };
 
 /// An orchestrator in a hurry, with a full and an incremental target on one universe.
-struct Shop {
-    yba: Simulator,
-    orchestrator: Orchestrator,
+pub(crate) struct Shop {
+    pub(crate) yba: Simulator,
+    pub(crate) orchestrator: Orchestrator,
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub(crate) async fn open() -> Self {
         Self::with(|_| {}).await
     }
 
-    async fn with(adjust: impl Fn(&mut BackupTarget)) -> Self {
+    pub(crate) async fn with(adjust: impl Fn(&mut BackupTarget)) -> Self {
         let yba = Simulator::builder().task_duration(Duration::from_millis(30)).start().await;
         let target = |key: &str, strategy: &str| {
             let mut target =
@@ -55,12 +55,12 @@ impl Shop {
         Self { yba, orchestrator }
     }
 
-    async fn run(&self, category: &str) -> BackupRecord {
+    pub(crate) async fn run(&self, category: &str) -> BackupRecord {
         let run = self.orchestrator.run(BackupRequest::new(category, "20250325"));
         tokio::time::timeout(Duration::from_secs(60), run).await.expect("it ends").expect("it is recorded")
     }
 
-    fn started(&self) -> usize {
+    pub(crate) fn started(&self) -> usize {
         self.yba.backups_started(&self.yba.universe())
     }
 }
@@ -76,7 +76,7 @@ fn in_a_hurry() -> Settings {
     settings
 }
 
-fn failure(record: &BackupRecord) -> (ErrorCode, String) {
+pub(crate) fn failure(record: &BackupRecord) -> (ErrorCode, String) {
     let failure = record.failure.as_ref().expect("it failed");
     (failure.code, failure.message.clone())
 }

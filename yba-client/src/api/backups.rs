@@ -14,7 +14,7 @@ use crate::{
     request::Request,
     types::{
         Backup, BackupQuery, BackupResp, CommonBackupInfo, CreateBackup, Deletion, EditBackup,
-        KeyspaceSelection, LastBackup, TaskAccepted,
+        KeyspaceSelection, LastBackup, TaskAccepted, UnreadableRow,
     },
 };
 
@@ -85,7 +85,7 @@ impl Backups<'_> {
         backup: &CreateBackup,
         request_id: &RequestId,
     ) -> Result<TaskAccepted, Error> {
-        let request = request.checked(backup.validate()).json(backup).request_id(request_id);
+        let request = request.checked(backup.validate()).json(backup).request_id(request_id).patient();
         self.0.call(request, |answer| task_accepted(&answer)).await
     }
 
@@ -107,16 +107,30 @@ impl Backups<'_> {
     ///
     /// Empty while the task has not made its row yet, and for ever if it failed before.
     pub async fn of_task(&self, universe: &UniverseId, task: &TaskId) -> Result<Vec<Backup>, Error> {
-        let template = "/api/v1/customers/{customer}/universes/{universe}/backups/tasks/{task}";
-        let request = Request::get("backups.of_task", template)
-            .with("universe", universe.as_str())
-            .with("task", task.as_str());
         self.0
-            .call(self.0.scoped(request), |answer| {
+            .call(self.of_task_request(universe, task), |answer| {
                 let rows: Vec<Value> = decode(&answer)?;
                 rows.into_iter().map(|row| read_backup(&answer, row)).collect()
             })
             .await
+    }
+
+    /// What [`of_task`](Self::of_task) reads, row by row: one that cannot be read does not hide the others.
+    pub async fn rows_of_task(
+        &self,
+        universe: &UniverseId,
+        task: &TaskId,
+    ) -> Result<Vec<Result<Backup, UnreadableRow>>, Error> {
+        let rows: Vec<Value> = self.0.fetch(self.of_task_request(universe, task)).await?;
+        Ok(rows.into_iter().map(Backup::read).collect())
+    }
+
+    fn of_task_request(&self, universe: &UniverseId, task: &TaskId) -> Request {
+        let template = "/api/v1/customers/{customer}/universes/{universe}/backups/tasks/{task}";
+        let request = Request::get("backups.of_task", template)
+            .with("universe", universe.as_str())
+            .with("task", task.as_str());
+        self.0.scoped(request)
     }
 
     /// One page of the backup list: full backups only, each standing for its chain.
@@ -204,6 +218,5 @@ impl Backups<'_> {
 }
 
 fn read_backup(answer: &Answer, raw: Value) -> Result<Backup, Failure> {
-    let backup = Backup::deserialize(&raw).map_err(|e| Failure::decode(answer.status, e))?;
-    Ok(Backup { raw, ..backup })
+    Backup::read(raw).map_err(|row| Failure::decode(answer.status, row.complaint))
 }

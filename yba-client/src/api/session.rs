@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::{
     client::{Answer, YbaClient, decode},
-    error::{Error, Failure, texts},
+    error::{Error, ErrorKind, Failure, texts},
     ids::{CustomerId, RequestId, UserId},
     request::Request,
     types::{ApiToken, AppVersion, Leadership, SessionInfo},
@@ -78,7 +78,8 @@ pub(crate) fn leadership(answer: Result<(), Error>) -> Result<Leadership, Error>
         Ok(()) => return Ok(Leadership::Leader),
         Err(error) => error,
     };
-    match (error.status(), error.api_text()) {
+    let text = error.api_text().filter(|_| error.kind() == ErrorKind::Api);
+    match (error.status(), text) {
         (Some(404), Some(text)) if texts::is_follower(text) => Ok(Leadership::Follower),
         (Some(404), Some(text)) if texts::has_no_ha(text) => Ok(Leadership::NotConfigured),
         (Some(404), Some(text)) if texts::unknown_route(text) => Ok(Leadership::NotSupported),
@@ -97,7 +98,8 @@ impl Session<'_> {
     /// There is one token per user: treat the one in use until now as replaced.
     pub async fn log_in(&self, email: &str, password: &SecretString) -> Result<ApiToken, Error> {
         let body = json!({"email": email, "password": password.expose_secret()});
-        let request = Request::post("session.log_in", "/api/v1/api_login").anonymous().json(&body);
+        let request =
+            Request::post("session.log_in", "/api/v1/api_login").anonymous().answers_secret().json(&body);
         self.0.call(request, |answer| api_token(&answer)).await
     }
 
@@ -110,7 +112,7 @@ impl Session<'_> {
         if let Some(version) = version {
             request = request.query("apiTokenVersion", version.to_string());
         }
-        self.0.call(self.0.scoped(request), |answer| api_token(&answer)).await
+        self.0.call(self.0.scoped(request.answers_secret()), |answer| api_token(&answer)).await
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::ids::UniverseId;
 
 /// Something that goes wrong with one call.
@@ -33,6 +35,24 @@ pub enum Fault {
     Reset,
     /// The work was done, and the answer is a 200 that is no JSON.
     Unreadable200,
+    /// A redirect. Nothing was done.
+    Redirect {
+        /// The status.
+        code: u16,
+        /// Its `Location`.
+        location: String,
+    },
+    /// The work was done, and the answer drips in, a byte each time.
+    Drip(Duration),
+    /// The work was done, and one place of the answer reads otherwise.
+    Rewritten {
+        /// The place, as a JSON pointer: `/0/taskUUID`.
+        pointer: String,
+        /// What stands there; nothing at all without it.
+        value: Option<Value>,
+    },
+    /// The work was done, and a foreign row stands before those of the answer.
+    RowBefore(Value),
 }
 
 impl Fault {
@@ -48,6 +68,22 @@ impl Fault {
     /// A status with a plain-text body, as YBA's filters answer.
     pub fn plain(code: u16, text: &str) -> Self {
         Self::Status { code, body: text.to_owned(), content_type: "text/plain".to_owned() }
+    }
+
+    /// An answer that reads otherwise in one place: what a proxy's cache or a mixed-up tenant makes of it.
+    pub fn rewritten(pointer: &str, value: impl Into<Option<Value>>) -> Self {
+        Self::Rewritten { pointer: pointer.to_owned(), value: value.into() }
+    }
+
+    /// A page with 200 in YBA's place: somebody's sign-in.
+    pub fn sign_in_page() -> Self {
+        Self::page(200, "Sign in")
+    }
+
+    /// An HTML page with this status and title.
+    pub fn page(code: u16, title: &str) -> Self {
+        let body = format!("<!DOCTYPE html><html><head><title>{title}</title></head><body></body></html>");
+        Self::Status { code, body, content_type: "text/html; charset=utf-8".to_owned() }
     }
 
     /// Happens at the next so many calls.
@@ -66,7 +102,7 @@ impl Fault {
     }
 
     fn does_the_work(&self) -> bool {
-        !matches!(self, Self::DropBeforeAcceptance | Self::Status { .. } | Self::Html)
+        !matches!(self, Self::DropBeforeAcceptance | Self::Status { .. } | Self::Html | Self::Redirect { .. })
     }
 }
 

@@ -23,7 +23,7 @@ use tokio::{
 use wiremock::{MockServer, matchers::any};
 
 use super::{
-    reply::{CUT_HEADER, DELAY_HEADER},
+    reply::{CUT_HEADER, DELAY_HEADER, DRIP_HEADER},
     server::Responder,
 };
 
@@ -224,6 +224,13 @@ async fn deliver(client: &mut TcpStream, response: &Message) -> io::Result<bool>
             return Ok(false);
         }
         None => {}
+    }
+    if let Some(every) = response.header(DRIP_HEADER).and_then(|millis| millis.parse().ok()) {
+        for byte in response.without_notes().iter().chain(&response.bytes[response.head..]) {
+            client.write_all(&[*byte]).await?;
+            tokio::time::sleep(Duration::from_millis(every)).await;
+        }
+        return Ok(true);
     }
     if response.header(DELAY_HEADER).is_some() {
         client.write_all(&response.without_notes()).await?;

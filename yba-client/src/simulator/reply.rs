@@ -10,6 +10,9 @@ pub(super) const CUT_HEADER: &str = "x-simulator-cut";
 /// Tells the relay how many milliseconds to wait. Never reaches the client.
 pub(super) const DELAY_HEADER: &str = "x-simulator-delay";
 
+/// Tells the relay how many milliseconds lie between two bytes. Never reaches the client.
+pub(super) const DRIP_HEADER: &str = "x-simulator-drip";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
     Close,
@@ -34,6 +37,9 @@ pub(super) struct Reply {
     pub(super) body: Vec<u8>,
     pub(super) cut: Option<Cut>,
     pub(super) delay: Option<Duration>,
+    pub(super) drip: Option<Duration>,
+    /// Where a redirect points.
+    pub(super) location: Option<String>,
 }
 
 impl Reply {
@@ -47,7 +53,16 @@ impl Reply {
 
     pub(super) fn new(status: u16, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         let content_type = content_type.to_owned();
-        Self { status, content_type, body: body.into(), cut: None, delay: None }
+        Self { status, content_type, body: body.into(), cut: None, delay: None, drip: None, location: None }
+    }
+
+    /// The same with another body, where it is JSON.
+    pub(super) fn with_json(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        if let Ok(mut body) = serde_json::from_slice(&self.body) {
+            change(&mut body);
+            self.body = body.to_string().into_bytes();
+        }
+        self
     }
 
     pub(super) fn into_template(self, request_id: Option<&str>) -> ResponseTemplate {
@@ -60,6 +75,12 @@ impl Reply {
         }
         if let Some(delay) = self.delay {
             template = template.insert_header(DELAY_HEADER, delay.as_millis().to_string());
+        }
+        if let Some(drip) = self.drip {
+            template = template.insert_header(DRIP_HEADER, drip.as_millis().to_string());
+        }
+        if let Some(location) = self.location {
+            template = template.insert_header("location", location);
         }
         template
     }

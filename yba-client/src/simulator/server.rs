@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde_json::Value;
 use wiremock::{Request, Respond, ResponseTemplate};
 
 use super::{
@@ -128,6 +129,30 @@ fn misbehave(world: &mut World, incoming: &Incoming<'_>, token_fits: bool, scrip
              <body><center><h1>502 Bad Gateway</h1></center><hr>nginx</body></html>",
         ),
         Fault::Status { code, body, content_type } => Reply::new(code, &content_type, body),
+        Fault::Redirect { code, location } => Reply { location: Some(location), ..Reply::plain(code, "") },
+        Fault::Drip(every) => Reply { drip: Some(every), ..normal() },
+        Fault::Rewritten { pointer, value } => normal().with_json(|body| rewrite(body, &pointer, value)),
+        Fault::RowBefore(row) => normal().with_json(|body| {
+            if let Value::Array(rows) = body {
+                rows.insert(0, row);
+            }
+        }),
+    }
+}
+
+/// Changes one place of an answer; where there is no such place, nothing.
+fn rewrite(body: &mut Value, pointer: &str, value: Option<Value>) {
+    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
+    match (body.pointer_mut(parent), value) {
+        (Some(Value::Object(fields)), Some(value)) => _ = fields.insert(key.to_owned(), value),
+        (Some(Value::Object(fields)), None) => _ = fields.remove(key),
+        (Some(Value::Array(rows)), value) => {
+            if let (Some(row), Some(value)) = (key.parse().ok().and_then(|at: usize| rows.get_mut(at)), value)
+            {
+                *row = value;
+            }
+        }
+        _ => {}
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::{TableType, lenient, open_enum};
 use crate::{
-    ids::{BackupId, ScheduleId, StorageConfigId, TaskId, UniverseId},
+    ids::{BackupId, CustomerId, ScheduleId, StorageConfigId, TaskId, UniverseId},
     page::Envelope,
 };
 
@@ -88,33 +88,36 @@ pub struct Backup {
     #[serde(rename = "backupUUID")]
     pub backup_uuid: BackupId,
     /// The full backup its chain begins with; its own id for a full backup.
-    #[serde(default, rename = "baseBackupUUID")]
+    #[serde(default, rename = "baseBackupUUID", deserialize_with = "lenient::id")]
     pub base_backup_uuid: Option<BackupId>,
+    /// The customer it belongs to.
+    #[serde(default, rename = "customerUUID", deserialize_with = "lenient::id")]
+    pub customer_uuid: Option<CustomerId>,
     /// Where it stands.
     pub state: BackupState,
     /// The task that made it. The task itself may have been collected.
-    #[serde(default, rename = "taskUUID")]
+    #[serde(default, rename = "taskUUID", deserialize_with = "lenient::id")]
     pub task_uuid: Option<TaskId>,
     /// Where it was written.
-    #[serde(default, rename = "storageConfigUUID")]
+    #[serde(default, rename = "storageConfigUUID", deserialize_with = "lenient::id")]
     pub storage_config_uuid: Option<StorageConfigId>,
     /// The engine that made it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub category: Option<BackupCategory>,
     /// The schedule that made it.
-    #[serde(default, rename = "scheduleUUID")]
+    #[serde(default, rename = "scheduleUUID", deserialize_with = "lenient::lossy")]
     pub schedule_uuid: Option<ScheduleId>,
     /// That schedule's name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub schedule_name: Option<String>,
     /// The name of its universe, which may no longer exist.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub universe_name: Option<String>,
     /// When it will be deleted; never, if absent.
     #[serde(default, deserialize_with = "lenient::date")]
     pub expiry: Option<DateTime<Utc>>,
     /// The unit in which its life was given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub expiry_time_unit: Option<TimeUnit>,
     /// When the row was made.
     #[serde(default, deserialize_with = "lenient::date")]
@@ -133,7 +136,31 @@ pub struct Backup {
     pub raw: Value,
 }
 
+/// A row that is no backup: without an id of the form that ids have, or without a state.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct UnreadableRow {
+    /// What is wrong with it.
+    pub complaint: String,
+    /// The row as it came.
+    pub raw: Value,
+}
+
 impl Backup {
+    /// Reads a backup row as YBA writes it.
+    ///
+    /// # Errors
+    /// The row, when it has no readable id or state.
+    pub fn read(raw: Value) -> Result<Self, UnreadableRow> {
+        match Self::deserialize(&raw) {
+            Ok(backup) => Ok(Self { raw, ..backup }),
+            Err(error) => Err(UnreadableRow {
+                complaint: format!("unreadable: {}", crate::error::complaint(error)),
+                raw,
+            }),
+        }
+    }
+
     /// The universe, which YBA tells only inside [`BackupInfo`].
     pub fn universe(&self) -> Option<&UniverseId> {
         self.backup_info.universe_uuid.as_ref()
@@ -150,17 +177,23 @@ impl Backup {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct BackupInfo {
+    /// The customer.
+    #[serde(default, rename = "customerUuid", deserialize_with = "lenient::id")]
+    pub customer_uuid: Option<CustomerId>,
+    /// The full backup that it builds on, or its own id.
+    #[serde(default, rename = "baseBackupUUID", deserialize_with = "lenient::id")]
+    pub base_backup_uuid: Option<BackupId>,
     /// The universe.
-    #[serde(default, rename = "universeUUID")]
+    #[serde(default, rename = "universeUUID", deserialize_with = "lenient::id")]
     pub universe_uuid: Option<UniverseId>,
     /// Where it was written.
-    #[serde(default, rename = "storageConfigUUID")]
+    #[serde(default, rename = "storageConfigUUID", deserialize_with = "lenient::id")]
     pub storage_config_uuid: Option<StorageConfigId>,
     /// The kind of tables.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub backup_type: Option<TableType>,
     /// The keyspace, in an entry of [`backup_list`](Self::backup_list).
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub keyspace: Option<String>,
     /// The tables, in an entry of [`backup_list`](Self::backup_list).
     #[serde(default, deserialize_with = "lenient::or_default")]
@@ -169,22 +202,22 @@ pub struct BackupInfo {
     #[serde(default, deserialize_with = "lenient::or_default")]
     pub backup_list: Vec<BackupInfo>,
     /// Every keyspace of the type was asked for. Says nothing about full or incremental.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub full_backup: bool,
     /// The directory it was written to; asterisks when hidden from this user.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub storage_location: Option<String>,
     /// Bytes of this backup.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub backup_size_in_bytes: i64,
     /// Bytes of the chain.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub full_chain_size_in_bytes: i64,
     /// Life in milliseconds; 0 is for ever.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub time_before_delete: i64,
     /// The unit in which that was given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub expiry_time_unit: Option<TimeUnit>,
 }
 
@@ -209,55 +242,55 @@ pub struct BackupResp {
     /// The full backup.
     pub common_backup_info: CommonBackupInfo,
     /// The universe.
-    #[serde(default, rename = "universeUUID")]
+    #[serde(default, rename = "universeUUID", deserialize_with = "lenient::id")]
     pub universe_uuid: Option<UniverseId>,
     /// The universe's name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub universe_name: Option<String>,
     /// The kind of tables.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub backup_type: Option<TableType>,
     /// The engine.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub category: Option<BackupCategory>,
     /// Every keyspace of the type was asked for. Says nothing about full or incremental.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub is_full_backup: bool,
     /// The chain has more members than the full backup, in whatever state.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub has_incremental_backups: bool,
     /// When the newest member was made; the full backup's own time if it is the only one.
     #[serde(default, deserialize_with = "lenient::date")]
     pub last_incremental_backup_time: Option<DateTime<Utc>>,
     /// The state of the newest member.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub last_backup_state: Option<BackupState>,
     /// Bytes of the completed members.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub full_chain_size_in_bytes: i64,
     /// When the chain will be deleted; never, if absent.
     #[serde(default, deserialize_with = "lenient::date")]
     pub expiry_time: Option<DateTime<Utc>>,
     /// The unit in which its life was given.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub expiry_time_unit: Option<TimeUnit>,
     /// No schedule made it.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub on_demand: bool,
     /// The schedule that made it.
-    #[serde(default, rename = "scheduleUUID")]
+    #[serde(default, rename = "scheduleUUID", deserialize_with = "lenient::lossy")]
     pub schedule_uuid: Option<ScheduleId>,
     /// That schedule's name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub schedule_name: Option<String>,
     /// `S3`, `NFS`, `AZ`, `GCS`, `FILE`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub storage_config_type: Option<String>,
     /// The storage config still exists.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub is_storage_config_present: bool,
     /// The universe still exists.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub is_universe_present: bool,
 }
 
@@ -270,15 +303,15 @@ pub struct CommonBackupInfo {
     #[serde(rename = "backupUUID")]
     pub backup_uuid: BackupId,
     /// The full backup the chain begins with.
-    #[serde(default, rename = "baseBackupUUID")]
+    #[serde(default, rename = "baseBackupUUID", deserialize_with = "lenient::id")]
     pub base_backup_uuid: Option<BackupId>,
     /// Where it stands.
     pub state: BackupState,
     /// The task that made it.
-    #[serde(default, rename = "taskUUID")]
+    #[serde(default, rename = "taskUUID", deserialize_with = "lenient::id")]
     pub task_uuid: Option<TaskId>,
     /// Where it was written.
-    #[serde(default, rename = "storageConfigUUID")]
+    #[serde(default, rename = "storageConfigUUID", deserialize_with = "lenient::id")]
     pub storage_config_uuid: Option<StorageConfigId>,
     /// When the row was made.
     #[serde(default, deserialize_with = "lenient::date")]
@@ -290,7 +323,7 @@ pub struct CommonBackupInfo {
     #[serde(default, deserialize_with = "lenient::date")]
     pub completion_time: Option<DateTime<Utc>>,
     /// Bytes of this member.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub total_backup_size_in_bytes: i64,
     /// What it holds.
     #[serde(default, deserialize_with = "lenient::or_default")]
@@ -310,19 +343,19 @@ impl CommonBackupInfo {
 #[non_exhaustive]
 pub struct KeyspaceBackup {
     /// The keyspace.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub keyspace: Option<String>,
     /// Its tables, where tables were selected.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub tables_list: Vec<String>,
     /// All of its tables.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub all_tables: bool,
     /// Bytes.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub backup_size_in_bytes: Option<i64>,
     /// The directory; what a restore must name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub default_location: Option<String>,
 }
 
@@ -338,7 +371,7 @@ pub struct LastBackup {
     #[serde(default, deserialize_with = "lenient::date")]
     pub create_time: Option<DateTime<Utc>>,
     /// Where it stands, if told.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub state: Option<BackupState>,
 }
 

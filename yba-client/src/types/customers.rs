@@ -13,12 +13,12 @@ pub struct Customer {
     /// The customer.
     pub uuid: CustomerId,
     /// A short code, such as `admin`.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub code: String,
     /// A name for people.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub name: String,
     /// Its universes; only told about a single customer.
-    #[serde(default, rename = "universeUUIDs", deserialize_with = "lenient::or_default")]
+    #[serde(default, rename = "universeUUIDs", deserialize_with = "lenient::lossy")]
     pub universes: Vec<UniverseId>,
 }

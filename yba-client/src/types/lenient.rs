@@ -1,7 +1,12 @@
-//! Field readers for what YBA sends in practice: `null` for "nothing", and dates in three forms.
+//! Field readers for what YBA sends in practice: `null` for "nothing", dates in three forms, numbers as text.
+//!
+//! Only what is needed may be needed: a field that decides nothing and cannot be read is absent, not a fault of the whole.
 
 use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeZone, Utc};
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, IgnoredAny},
+};
 use serde_json::Value;
 
 /// `null` reads as the default.
@@ -11,6 +16,56 @@ where
     T: Default + Deserialize<'de>,
 {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A field that decides nothing: what cannot be read as its type is the default.
+pub(crate) fn lossy<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Lossy<T> {
+        Read(T),
+        Unreadable(IgnoredAny),
+    }
+    Ok(match Lossy::deserialize(deserializer)? {
+        Lossy::Read(value) => value,
+        Lossy::Unreadable(IgnoredAny) => T::default(),
+    })
+}
+
+/// A share of 100, as a number or as text; 0 where it cannot be read.
+pub(crate) fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let share = match Value::deserialize(deserializer)? {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().trim_end_matches('%').trim_end().parse().ok(),
+        _ => None,
+    };
+    Ok(share.filter(|share| share.is_finite()).map_or(0.0, |share| share.clamp(0.0, 100.0)))
+}
+
+/// An id that decides whose a thing is: `null` and the empty text are none, and what is no id is a fault.
+pub(crate) fn id<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    match Value::deserialize(deserializer)? {
+        Value::Null => Ok(None),
+        Value::String(text) if text.is_empty() => Ok(None),
+        value => T::deserialize(value).map(Some).map_err(D::Error::custom),
+    }
+}
+
+/// A name or id as text, whatever YBA makes of it; `null` and the empty text are none.
+pub(crate) fn any_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::Null => None,
+        Value::String(text) => Some(text).filter(|text| !text.is_empty()),
+        other => Some(other.to_string()),
+    })
 }
 
 /// A date in any form YBA uses; one that cannot be read is absent rather than an error.
@@ -138,5 +193,29 @@ mod tests {
     #[test]
     fn a_date_of_an_unknown_zone_is_absent_rather_than_wrong() {
         assert_eq!(parse_date("Tue Mar 25 10:15:30 XYZT 2025"), None);
+    }
+
+    #[test]
+    fn a_percentage_is_read_in_every_form_and_is_never_beyond_its_bounds() {
+        #[derive(Deserialize)]
+        struct Row {
+            #[serde(default, deserialize_with = "percent")]
+            percent: f64,
+        }
+        for (json, expected) in [
+            ("{}", 0.0),
+            (r#"{"percent": null}"#, 0.0),
+            (r#"{"percent": 33.3}"#, 33.3),
+            (r#"{"percent": "33.3"}"#, 33.3),
+            (r#"{"percent": " 50 % "}"#, 50.0),
+            (r#"{"percent": "half"}"#, 0.0),
+            (r#"{"percent": "NaN"}"#, 0.0),
+            (r#"{"percent": 1e300}"#, 100.0),
+            (r#"{"percent": -1}"#, 0.0),
+            (r#"{"percent": {"a": []}}"#, 0.0),
+        ] {
+            let row: Row = serde_json::from_str(json).unwrap();
+            assert!((row.percent - expected).abs() < f64::EPSILON, "{json} {}", row.percent);
+        }
     }
 }

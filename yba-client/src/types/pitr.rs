@@ -40,22 +40,22 @@ pub struct PitrConfig {
     /// The configuration.
     pub uuid: PitrConfigId,
     /// Its name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub name: Option<String>,
     /// The keyspace.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub db_name: Option<String>,
     /// The kind of tables.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub table_type: Option<TableType>,
     /// Where it stands.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub state: Option<PitrState>,
     /// How far back one can go, in seconds.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub retention_period: i64,
     /// The distance of snapshots, in seconds.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub schedule_interval: i64,
     /// The earliest moment one can go back to.
     #[serde(default, rename = "minRecoverTimeInMillis", deserialize_with = "lenient::date")]

@@ -245,13 +245,13 @@ impl RestorePreflight {
 #[non_exhaustive]
 pub struct PreflightReport {
     /// The engine that made the backup.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub backup_category: Option<BackupCategory>,
     /// It is encrypted with keys of a key-management service.
-    #[serde(default, rename = "hasKMSHistory", deserialize_with = "lenient::or_default")]
+    #[serde(default, rename = "hasKMSHistory", deserialize_with = "lenient::lossy")]
     pub has_kms_history: bool,
     /// By storage location, as YBA tells it.
-    #[serde(default, rename = "perLocationBackupInfoMap", deserialize_with = "lenient::or_default")]
+    #[serde(default, rename = "perLocationBackupInfoMap", deserialize_with = "lenient::lossy")]
     pub locations: Map<String, Value>,
 }
 
@@ -266,19 +266,19 @@ pub struct Restore {
     /// Where it stands.
     pub state: RestoreState,
     /// The universe restored into.
-    #[serde(default, rename = "universeUUID")]
+    #[serde(default, rename = "universeUUID", deserialize_with = "lenient::lossy")]
     pub universe_uuid: Option<UniverseId>,
     /// Its name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub target_universe_name: Option<String>,
     /// The universe the backup was of.
-    #[serde(default, rename = "sourceUniverseUUID")]
+    #[serde(default, rename = "sourceUniverseUUID", deserialize_with = "lenient::lossy")]
     pub source_universe_uuid: Option<UniverseId>,
     /// Its name.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub source_universe_name: Option<String>,
     /// The kind of tables.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub backup_type: Option<TableType>,
     /// When it was asked for.
     #[serde(default, deserialize_with = "lenient::date")]
@@ -287,10 +287,10 @@ pub struct Restore {
     #[serde(default, deserialize_with = "lenient::date")]
     pub update_time: Option<DateTime<Utc>>,
     /// Bytes restored.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub restore_size_in_bytes: i64,
     /// Its keyspaces.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub restore_keyspace_list: Vec<RestoreKeyspace>,
 }
 
@@ -300,19 +300,19 @@ pub struct Restore {
 #[non_exhaustive]
 pub struct RestoreKeyspace {
     /// Where it stands.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub state: Option<RestoreState>,
     /// The task that makes it.
-    #[serde(default, rename = "taskUUID")]
+    #[serde(default, rename = "taskUUID", deserialize_with = "lenient::lossy")]
     pub task_uuid: Option<TaskId>,
     /// Its name in the backup.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub source_keyspace: Option<String>,
     /// Its name in the universe.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub target_keyspace: Option<String>,
     /// The directory it is read from.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub storage_location: Option<String>,
     /// When it was done.
     #[serde(default, deserialize_with = "lenient::date")]

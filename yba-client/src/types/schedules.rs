@@ -221,34 +221,34 @@ pub struct Schedule {
     #[serde(rename = "scheduleUUID")]
     pub schedule_uuid: ScheduleId,
     /// Its name.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub schedule_name: String,
     /// Whether it fires.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub status: Option<ScheduleState>,
     /// The universe; told by the single-schedule call. A list tells it in [`backup_info`](Self::backup_info).
-    #[serde(default, rename = "ownerUUID")]
+    #[serde(default, rename = "ownerUUID", deserialize_with = "lenient::lossy")]
     pub owner_uuid: Option<UniverseId>,
     /// `CreateBackup` for all that this crate lists.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub task_type: String,
     /// The distance in milliseconds; 0 with cron.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub frequency: i64,
     /// The cron expression.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub cron_expression: Option<String>,
     /// The distance of increments in milliseconds; 0 without them.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub incremental_backup_frequency: i64,
     /// A backup of it is running.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub running_state: bool,
     /// A full backup was blocked, and will run when the universe is free.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub backlog_status: bool,
     /// An increment was blocked, and will run when the universe is free.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub increment_backlog_status: bool,
     /// When it last fired.
     #[serde(default, deserialize_with = "lenient::date")]

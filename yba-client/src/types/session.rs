@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::lenient;
 use crate::ids::{CustomerId, UserId};
 
 /// Who the token belongs to.
@@ -9,10 +10,10 @@ use crate::ids::{CustomerId, UserId};
 #[non_exhaustive]
 pub struct SessionInfo {
     /// The customer of the token's user.
-    #[serde(default, rename = "customerUUID")]
+    #[serde(default, rename = "customerUUID", deserialize_with = "lenient::lossy")]
     pub customer: Option<CustomerId>,
     /// The token's user.
-    #[serde(default, rename = "userUUID")]
+    #[serde(default, rename = "userUUID", deserialize_with = "lenient::lossy")]
     pub user: Option<UserId>,
 }
 

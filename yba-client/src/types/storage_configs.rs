@@ -25,22 +25,22 @@ pub struct StorageConfig {
     #[serde(rename = "configUUID")]
     pub config_uuid: StorageConfigId,
     /// The name its maker gave it.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub config_name: String,
     /// The kind of storage: `S3`, `NFS`, `AZ`, `GCS`, `FILE`.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub name: String,
     /// `STORAGE` for all that this crate lists.
-    #[serde(default, rename = "type", deserialize_with = "lenient::or_default")]
+    #[serde(default, rename = "type", deserialize_with = "lenient::lossy")]
     pub type_: String,
     /// Whether it may be used.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub state: Option<ConfigState>,
     /// Something uses it.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub in_use: bool,
     /// Its settings. YBA masks the secret ones.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub data: Map<String, Value>,
 }
 

@@ -32,6 +32,13 @@ open_enum! {
     }
 }
 
+impl Default for TaskState {
+    /// The state that YBA does not tell.
+    fn default() -> Self {
+        Self::Unknown
+    }
+}
+
 impl TaskState {
     /// `Success`, `Failure` or `Aborted`.
     pub fn is_complete(&self) -> bool {
@@ -74,19 +81,19 @@ pub struct Task {
     /// Where it stands.
     pub status: TaskState,
     /// Share of subtasks done, 0 to 100. Counts steps, not bytes, and stays below 100 on failure.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::percent")]
     pub percent: f64,
     /// `Creating Backup : name` while open, `Created Backup : name` once over, even if it failed.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub title: String,
     /// The **name** of what the task works on.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub target: String,
     /// The id of what the task works on: for a backup, its universe.
-    #[serde(default, rename = "targetUUID")]
+    #[serde(default, rename = "targetUUID", deserialize_with = "lenient::any_text")]
     pub target_uuid: Option<String>,
     /// `Create`, `Restore`, `Delete`, ...
-    #[serde(default, rename = "type", deserialize_with = "lenient::or_default")]
+    #[serde(default, rename = "type", deserialize_with = "lenient::lossy")]
     pub type_: String,
     /// When it was accepted.
     #[serde(default, deserialize_with = "lenient::date")]
@@ -95,16 +102,16 @@ pub struct Task {
     #[serde(default, deserialize_with = "lenient::date")]
     pub completion_time: Option<DateTime<Utc>>,
     /// The `X-REQUEST-ID` of the call that started it; absent on old servers.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub correlation_id: Option<RequestId>,
     /// Who started it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub user_email: Option<String>,
     /// An abort would be accepted.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub abortable: bool,
     /// YBA offers to run it again (never for a backup).
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub retryable: bool,
     /// The answer as it came.
     #[serde(skip)]
@@ -119,12 +126,13 @@ pub struct TaskSummary {
     /// The task.
     pub id: TaskId,
     /// Where it stands.
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub status: TaskState,
     /// `Creating Backup : name`, `Created Backup : name`.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub title: String,
     /// Share of subtasks done, 0 to 100.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::percent")]
     pub percent_complete: f64,
     /// When it was accepted.
     #[serde(default, deserialize_with = "lenient::date")]
@@ -133,28 +141,28 @@ pub struct TaskSummary {
     #[serde(default, deserialize_with = "lenient::date")]
     pub completion_time: Option<DateTime<Utc>>,
     /// The **type** of what the task works on (`Backup`, `Universe`); [`Task::target`] holds a name.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub target: String,
     /// The id of what the task works on: for a backup, its universe.
-    #[serde(default, rename = "targetUUID")]
+    #[serde(default, rename = "targetUUID", deserialize_with = "lenient::any_text")]
     pub target_uuid: Option<String>,
     /// `Create`, `Restore`, `Delete`, ...
-    #[serde(default, rename = "type", deserialize_with = "lenient::or_default")]
+    #[serde(default, rename = "type", deserialize_with = "lenient::lossy")]
     pub type_: String,
     /// `Create`, or a schedule's name, or `Expired Backup Deletion`.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub type_name: String,
     /// The `X-REQUEST-ID` of the call that started it; absent on old servers.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub correlation_id: Option<RequestId>,
     /// Who started it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub user_email: Option<String>,
     /// An abort would be accepted.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub abortable: bool,
     /// YBA offers to run it again.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub retryable: bool,
 }
 
@@ -164,16 +172,16 @@ pub struct TaskSummary {
 #[non_exhaustive]
 pub struct FailedSubtask {
     /// The subtask.
-    #[serde(default, rename = "subTaskUUID")]
+    #[serde(default, rename = "subTaskUUID", deserialize_with = "lenient::lossy")]
     pub sub_task_uuid: Option<TaskId>,
     /// Its type, such as `BackupTableYbc`.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub sub_task_type: String,
     /// Its state.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub sub_task_state: Option<TaskState>,
     /// Its group; `Preparation` when the task failed before any subtask ran.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub sub_task_group_type: String,
     /// When it was made.
     #[serde(default, deserialize_with = "lenient::date")]
@@ -182,7 +190,7 @@ pub struct FailedSubtask {
     #[serde(default, deserialize_with = "error_string")]
     pub error_string: Option<String>,
     /// The explanation, for programs; newer servers only.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub error_code: Option<SubtaskErrorCode>,
 }
 
@@ -204,7 +212,7 @@ impl FailedSubtask {
 }
 
 fn error_string<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| text != "null" && !text.is_empty()))
+    Ok(lenient::any_text(deserializer)?.filter(|text| text != "null"))
 }
 
 /// The envelope of the failed-subtasks answer.

@@ -29,13 +29,13 @@ pub struct Universe {
     #[serde(rename = "universeUUID")]
     pub universe_uuid: UniverseId,
     /// Its name.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub name: String,
     /// What matters to a backup.
     #[serde(default, rename = "universeDetails", deserialize_with = "lenient::or_default")]
     pub details: UniverseDetails,
     /// Settings of the universe as text; the switch that stops backups is among them.
-    #[serde(default, rename = "universeConfig", deserialize_with = "lenient::or_default")]
+    #[serde(default, rename = "universeConfig", deserialize_with = "lenient::lossy")]
     pub config: serde_json::Map<String, Value>,
 }
 
@@ -46,25 +46,25 @@ pub struct Universe {
 #[non_exhaustive]
 pub struct UniverseDetails {
     /// An operation holds the universe; a backup would be answered "busy".
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub update_in_progress: bool,
     /// The type of the operation that holds it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub updating_task: Option<String>,
     /// The task that holds it.
-    #[serde(default, rename = "updatingTaskUUID")]
+    #[serde(default, rename = "updatingTaskUUID", deserialize_with = "lenient::lossy")]
     pub updating_task_uuid: Option<TaskId>,
     /// Paused: scheduled backups are skipped, expired ones are kept.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub universe_paused: bool,
     /// YB-Controller is installed, which increments need.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub ybc_installed: bool,
     /// YB-Controller is wanted.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub enable_ybc: bool,
     /// `Ready` unless software is being upgraded.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub software_upgrade_state: Option<String>,
     /// The clusters.
     #[serde(default, deserialize_with = "lenient::or_default")]
@@ -77,10 +77,10 @@ pub struct UniverseDetails {
 #[non_exhaustive]
 pub struct Cluster {
     /// `PRIMARY`, `ASYNC` or `ADDON`.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub cluster_type: String,
     /// What was asked for.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub user_intent: UserIntent,
 }
 
@@ -90,13 +90,13 @@ pub struct Cluster {
 #[non_exhaustive]
 pub struct UserIntent {
     /// YSQL is on.
-    #[serde(default, rename = "enableYSQL", deserialize_with = "lenient::or_default")]
+    #[serde(default, rename = "enableYSQL", deserialize_with = "lenient::lossy")]
     pub enable_ysql: bool,
     /// YCQL is on.
-    #[serde(default, rename = "enableYCQL", deserialize_with = "lenient::or_default")]
+    #[serde(default, rename = "enableYCQL", deserialize_with = "lenient::lossy")]
     pub enable_ycql: bool,
     /// The database's version.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub yb_software_version: Option<String>,
 }
 
@@ -106,12 +106,12 @@ pub struct UserIntent {
 #[non_exhaustive]
 pub struct Namespace {
     /// Its id.
-    #[serde(default, rename = "namespaceUUID")]
+    #[serde(default, rename = "namespaceUUID", deserialize_with = "lenient::lossy")]
     pub namespace_uuid: Option<String>,
     /// Its name.
     pub name: String,
     /// The kind of its tables.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub table_type: Option<TableType>,
 }
 
@@ -121,20 +121,20 @@ pub struct Namespace {
 #[non_exhaustive]
 pub struct Table {
     /// Its id, as backups name it.
-    #[serde(default, rename = "tableUUID")]
+    #[serde(default, rename = "tableUUID", deserialize_with = "lenient::lossy")]
     pub table_uuid: Option<String>,
     /// Its name.
     pub table_name: String,
     /// Its keyspace.
-    #[serde(default, rename = "keySpace")]
+    #[serde(default, rename = "keySpace", deserialize_with = "lenient::lossy")]
     pub keyspace: Option<String>,
     /// Its kind.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub table_type: Option<TableType>,
     /// `USER_TABLE_RELATION`, `INDEX_TABLE_RELATION`, ... An index cannot be backed up by itself.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub relation_type: Option<String>,
     /// Bytes on disk.
-    #[serde(default, deserialize_with = "lenient::or_default")]
+    #[serde(default, deserialize_with = "lenient::lossy")]
     pub size_bytes: f64,
 }

@@ -5,6 +5,7 @@ mod api;
 mod calls;
 mod decoding;
 mod errors;
+mod hostile;
 mod logs;
 mod openapi;
 mod retry;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, TimeDelta, Utc};
 use yba_client::{Backup, BackupInfo, BackupQuery, BackupResp, BackupState};
 
-use super::{Instance, YbaInstances, no_answer};
+use super::{Instance, YbaInstances, identity::same_id, no_answer};
 use crate::{ids::BackupId, strategy::Unavailable, target::BackupTarget};
 
 /// A base that expires sooner may be gone before the increment is done.
@@ -66,12 +66,12 @@ impl Instance {
     ) -> Result<Base, Unavailable> {
         let Some((id, state)) = last.backup else { return Ok(Err("there is no backup yet".to_owned())) };
         match self.client.backups().get(&id).await {
-            Ok(row) if row.is_increment() => {
+            Ok(row) if row.is_increment() && same_id(row.backup_uuid.as_str(), id.as_str()) => {
                 let head = row.base_backup_uuid.unwrap_or(id);
                 let row = self.client.backups().get(&head).await.map_err(|error| no_answer(&error))?;
-                Ok(row_fault(&row, target, now).map_or(Ok(head.as_str().into()), Err))
+                Ok(row_fault(&head, &row, target, now).map_or(Ok(head.as_str().into()), Err))
             }
-            Ok(row) => Ok(row_fault(&row, target, now).map_or(Ok(id.as_str().into()), Err)),
+            Ok(row) => Ok(row_fault(&id, &row, target, now).map_or(Ok(id.as_str().into()), Err)),
             // A stand-in that has the legacy URLs alone: what it said of the state is all there is.
             Err(error) if error.is_not_found() => match state {
                 Some(BackupState::Completed) => Ok(Ok(id.as_str().into())),
@@ -103,6 +103,9 @@ fn choose(heads: &[BackupResp], target: &BackupTarget, now: DateTime<Utc>) -> Ba
 
 fn head_fault(head: &BackupResp, target: &BackupTarget, now: DateTime<Utc>) -> Option<String> {
     let info = &head.common_backup_info;
+    if info.is_increment() {
+        return Some(format!("the backup {} is itself an increment", info.backup_uuid));
+    }
     let keyspaces = info.response_list.iter().filter_map(|entry| entry.keyspace.as_deref()).collect();
     fault(
         &Seen {
@@ -120,7 +123,18 @@ fn head_fault(head: &BackupResp, target: &BackupTarget, now: DateTime<Utc>) -> O
     )
 }
 
-fn row_fault(row: &Backup, target: &BackupTarget, now: DateTime<Utc>) -> Option<String> {
+fn row_fault(
+    asked: &yba_client::BackupId,
+    row: &Backup,
+    target: &BackupTarget,
+    now: DateTime<Utc>,
+) -> Option<String> {
+    if !same_id(row.backup_uuid.as_str(), asked.as_str()) {
+        return Some(format!("asked for the backup {asked}, YBA shows {}", row.backup_uuid));
+    }
+    if row.is_increment() {
+        return Some(format!("the backup {asked} is itself an increment"));
+    }
     let info: &BackupInfo = &row.backup_info;
     let listed = std::iter::once(info).chain(&info.backup_list);
     fault(
@@ -154,7 +168,7 @@ struct Seen<'a> {
 
 fn fault(seen: &Seen<'_>, target: &BackupTarget, now: DateTime<Utc>) -> Option<String> {
     let id = seen.id;
-    let differs = |is: Option<&str>, wanted: &str| is.is_some_and(|is| is != wanted);
+    let differs = |is: Option<&str>, wanted: &str| is.is_some_and(|is| !same_id(is, wanted));
     if *seen.state != BackupState::Completed {
         return Some(format!("the newest full backup {id} is {}, not Completed", seen.state));
     }

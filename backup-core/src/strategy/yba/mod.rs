@@ -2,6 +2,7 @@
 
 mod base;
 mod find;
+mod identity;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -14,12 +15,12 @@ use std::{
 };
 
 use yba_client::{
-    CreateBackup, ErrorKind, Reach, RequestId, TableType, TaskAccepted, TaskState, TimeUnit, YbaClient,
+    Backup, CreateBackup, ErrorKind, FailedSubtask, Reach, RequestId, TableType, Task, TaskAccepted,
+    TaskState, TimeUnit, UnreadableRow, YbaClient,
 };
 
-use super::{
-    BackupView, BackupViewState, Observation, Start, TaskFailure, TaskView, Unavailable, UnavailableKind,
-};
+use self::identity::Asked;
+use super::{BackupViewState, Observation, Start, TaskFailure, TaskView, Unavailable, UnavailableKind};
 use crate::{
     clock::{Clock, SystemClock},
     failure::{ErrorCode, Failure},
@@ -117,16 +118,25 @@ impl YbaInstances {
         })
     }
 
-    /// Says so while calls to the target's instance are held back, because it did not answer the last ones. A request
-    /// that would not leave the process needs no plan, and no attempt on record. Nothing is sent.
-    pub(super) fn must_be_in_reach(&self, target: &BackupTarget) -> Result<(), Unavailable> {
-        match self.instances.get(&target.instance) {
-            Some(instance) if instance.client.is_held_back() => Err(Unavailable::unreachable(format!(
+    /// Says so while a request to the target's instance would be in vain: calls are held back because it did not answer the
+    /// last ones, or it refuses the token. Such a request needs no plan, and no attempt on record.
+    ///
+    /// Nothing is sent, unless the token was refused: then once more, because it may have been replaced.
+    pub(super) async fn must_be_in_reach(&self, target: &BackupTarget) -> Result<(), Unavailable> {
+        let Some(instance) = self.instances.get(&target.instance) else { return Ok(()) };
+        if instance.client.is_held_back() {
+            return Err(Unavailable::unreachable(format!(
                 "YBA \"{}\" did not answer the last calls; it is asked again in a while",
                 target.instance
-            ))),
-            _ => Ok(()),
+            )));
         }
+        if instance.client.token_refused_for().is_some()
+            && let Err(error) = instance.client.session().info().await
+            && error.is_token_refused()
+        {
+            return Err(no_answer(&error));
+        }
+        Ok(())
     }
 
     /// Sends the one POST of an attempt: to the legacy URL, where the target has one that exists.
@@ -156,21 +166,17 @@ impl YbaInstances {
     pub(super) async fn observe(
         &self,
         target: &BackupTarget,
-        _plan: Option<&Plan>,
+        plan: Option<&Plan>,
         task: &TaskId,
     ) -> Result<Observation, Unavailable> {
         let instance = self.of(target)?;
         let client = &instance.client;
+        let asked = Asked::new(target, client.customer(), plan, task);
         let id = yba_client::TaskId::from(task.as_str());
         let view = match client.tasks().get(&id).await {
-            Ok(seen) => match &seen.status {
-                TaskState::Success => TaskView::Succeeded,
-                TaskState::Failure => instance.failed(&id).await?,
-                TaskState::Aborted => TaskView::Aborted { cause: instance.causes(&id).await? },
-                open => {
-                    let task = TaskView::Open { state: open.to_string(), percent: seen.percent };
-                    return Ok(Observation { task, backup: None });
-                }
+            Ok(seen) => match asked.task_fault(&seen) {
+                Some(text) => TaskView::Foreign { text },
+                None => instance.view_of(&seen, &id).await?,
             },
             Err(error) if error.is_not_found() => {
                 instance.must_lead().await?;
@@ -178,17 +184,31 @@ impl YbaInstances {
             }
             Err(error) => return Err(no_answer(&error)),
         };
-        let backup = instance.backup_of(target, &id).await?;
+        if matches!(view, TaskView::Open { .. } | TaskView::Foreign { .. }) {
+            return Ok(Observation { task: view, backup: None });
+        }
+        let backup = asked.backup(instance.rows_of(target, &id).await?);
         Ok(Observation { task: view, backup })
     }
 
     /// Asks for the task to be aborted. That it was not running any more is an answer too.
     pub(super) async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
-        let answer = self.of(target)?.client.tasks().abort(&task.as_str().into()).await;
-        match answer {
+        let client = &self.of(target)?.client;
+        let (id, asked) = (task.as_str().into(), Asked::new(target, client.customer(), None, task));
+        match client.tasks().get(&id).await {
+            Ok(seen) => {
+                if let Some(fault) = asked.task_fault(&seen) {
+                    tracing::error!(task_id = %task, fault, "this task is not ours, and is not aborted");
+                    return Ok(());
+                }
+            }
+            Err(error) if error.is_not_found() => {}
+            Err(error) => return Err(no_answer(&error)),
+        }
+        match client.tasks().abort(&id).await {
             Ok(answer) => tracing::info!(task_id = %task, ?answer, "asked YBA to abort the task"),
             // The task ended, or may not be aborted by this user: looking at it tells the truth.
-            Err(error) if error.reach() == Reach::Answered => {
+            Err(error) if error.reach() == Reach::Answered && !error.is_token_refused() => {
                 tracing::warn!(task_id = %task, %error, "YBA refused to abort the task; it is followed to its end");
             }
             Err(error) => return Err(no_answer(&error)),
@@ -214,12 +234,22 @@ impl Instance {
         self.client.backups().create(backup, request_id).await
     }
 
+    /// Where a task of ours stands.
+    async fn view_of(&self, seen: &Task, id: &yba_client::TaskId) -> Result<TaskView, Unavailable> {
+        Ok(match &seen.status {
+            TaskState::Success => TaskView::Succeeded,
+            TaskState::Failure => self.failed(id).await?,
+            TaskState::Aborted => TaskView::Aborted { cause: self.causes(id).await? },
+            open => TaskView::Open { state: open.to_string(), percent: seen.percent },
+        })
+    }
+
     /// Why a task failed, by its failed subtasks.
     async fn failed(&self, task: &yba_client::TaskId) -> Result<TaskView, Unavailable> {
-        let subtasks = self.client.tasks().failed_subtasks(task).await.map_err(|error| no_answer(&error))?;
-        let kind = if subtasks.iter().any(yba_client::FailedSubtask::is_platform_interruption) {
+        let subtasks = self.failed_subtasks(task).await?;
+        let kind = if subtasks.iter().any(FailedSubtask::is_platform_interruption) {
             TaskFailure::Restart
-        } else if subtasks.iter().any(yba_client::FailedSubtask::is_lost_race) {
+        } else if subtasks.iter().any(FailedSubtask::is_lost_race) {
             TaskFailure::LostRace
         } else {
             TaskFailure::Own
@@ -228,24 +258,26 @@ impl Instance {
     }
 
     async fn causes(&self, task: &yba_client::TaskId) -> Result<String, Unavailable> {
-        let subtasks = self.client.tasks().failed_subtasks(task).await.map_err(|error| no_answer(&error))?;
-        Ok(cause_of(&subtasks))
+        Ok(cause_of(&self.failed_subtasks(task).await?))
     }
 
-    /// The backup row of a task; a task may end without one.
-    async fn backup_of(
+    /// What failed in a task. It explains a failure and decides none: an answer that cannot be read names no cause.
+    async fn failed_subtasks(&self, task: &yba_client::TaskId) -> Result<Vec<FailedSubtask>, Unavailable> {
+        match self.client.tasks().failed_subtasks(task).await {
+            Ok(subtasks) => Ok(subtasks),
+            Err(error) if error.kind() == ErrorKind::Decode => Ok(Vec::new()),
+            Err(error) => Err(no_answer(&error)),
+        }
+    }
+
+    /// The backup rows that YBA shows for a task; a task may end without one.
+    async fn rows_of(
         &self,
         target: &BackupTarget,
         task: &yba_client::TaskId,
-    ) -> Result<Option<BackupView>, Unavailable> {
+    ) -> Result<Vec<Result<Backup, UnreadableRow>>, Unavailable> {
         let universe = target.universe.as_str().into();
-        let rows = self.client.backups().of_task(&universe, task).await.map_err(|error| no_answer(&error))?;
-        Ok(rows.into_iter().next().map(|row| BackupView {
-            id: row.backup_uuid.as_str().into(),
-            state: view_state(&row.state),
-            word: row.state.to_string(),
-            response: row.raw,
-        }))
+        self.client.backups().rows_of_task(&universe, task).await.map_err(|error| no_answer(&error))
     }
 
     /// A "not there" counts only from a YBA that leads: a standby answers from an old copy.
@@ -344,6 +376,11 @@ fn start_error(error: &yba_client::Error) -> Start {
 fn rejection(error: &yba_client::Error) -> Failure {
     let text = error.api_text().unwrap_or_default();
     let status = error.status().unwrap_or_default();
+    if error.kind() == ErrorKind::NotYba {
+        return Failure::new(ErrorCode::YbaRejected, with_sources(error)).with_advice(
+            "correct the address of this YBA, or what stands before it, then run the batch again",
+        );
+    }
     if error.is_missing_base() {
         return Failure::new(ErrorCode::NoBaseBackup, format!("YBA answered {status}: {text}"))
             .with_advice("take a full backup first");
@@ -361,7 +398,10 @@ fn no_answer(error: &yba_client::Error) -> Unavailable {
 }
 
 fn kind_of(error: &yba_client::Error) -> UnavailableKind {
-    if error.is_unauthorized() {
+    if error.kind() == ErrorKind::NotYba && error.reach() != Reach::Unknown {
+        // A gateway's 502 to 504 speaks of a YBA that is away; anything else stands in YBA's place.
+        UnavailableKind::NotYba
+    } else if error.is_unauthorized() {
         UnavailableKind::Unauthorized
     } else if error.is_standby() || error.is_stopping() {
         UnavailableKind::Standby
@@ -385,17 +425,25 @@ fn with_sources(error: &dyn std::error::Error) -> String {
     text
 }
 
-fn cause_of(subtasks: &[yba_client::FailedSubtask]) -> String {
-    let texts: Vec<String> = subtasks
-        .iter()
-        .filter_map(|subtask| {
-            subtask.error_string.as_ref().map(|text| match subtask.sub_task_type.as_str() {
-                "" => text.clone(),
-                kind => format!("{kind}: {text}"),
-            })
-        })
-        .collect();
-    if texts.is_empty() { "YBA names no cause".to_owned() } else { texts.join("; ") }
+/// The most of the subtasks' texts that is kept, in bytes: each is bounded already, but there may be thousands.
+const CAUSE_LIMIT: usize = 16 * 1024;
+
+fn cause_of(subtasks: &[FailedSubtask]) -> String {
+    let mut cause = String::new();
+    for (at, subtask) in subtasks.iter().enumerate() {
+        let Some(text) = &subtask.error_string else { continue };
+        let separator = if cause.is_empty() { "" } else { "; " };
+        let kind = subtask.sub_task_type.as_str();
+        let kind = if kind.is_empty() { String::new() } else { format!("{kind}: ") };
+        if cause.len() + separator.len() + kind.len() + text.len() > CAUSE_LIMIT {
+            cause.push_str(&format!("{separator}(and {} more subtasks)", subtasks.len() - at));
+            break;
+        }
+        cause.push_str(separator);
+        cause.push_str(&kind);
+        cause.push_str(text);
+    }
+    if cause.is_empty() { "YBA names no cause".to_owned() } else { cause }
 }
 
 fn view_state(state: &yba_client::BackupState) -> BackupViewState {

@@ -217,3 +217,49 @@ async fn other_clients_may_send_in_chunks_or_ask_for_the_head_alone() {
         raw(&yba, &["HEAD /api/v1/app_version HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"]).await;
     assert!(head.starts_with("HTTP/1.1 404") && head.ends_with("\r\n\r\n"), "{head}");
 }
+
+#[tokio::test]
+async fn an_answer_that_drips_holds_a_call_no_longer_than_the_whole_call_may_take() {
+    let yba = still().await;
+    yba.script(Endpoint::AppVersion, Fault::Drip(Duration::from_millis(20)).always());
+    let client = YbaClient::builder(yba.url())
+        .proxy(Proxy::None)
+        .max_concurrent_requests(1)
+        .read_timeout(Duration::from_secs(30))
+        .total_timeout(Duration::from_millis(200))
+        .retry(yba_client::RetryPolicy::never())
+        .build()
+        .unwrap();
+    let error = client.app_version().await.unwrap_err();
+    assert_eq!((error.kind(), error.reach()), (ErrorKind::Timeout, Reach::Unknown), "{error}");
+    // Its place is free again.
+    client.ha_leader().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_simulator_answers_what_is_not_so_and_in_whose_place_it_likes() {
+    let yba = still().await;
+    let client = yba.client();
+    let task = start(&client, &full(&yba)).await.unwrap().task;
+    yba.advance(super::MINUTE);
+    let rows = || client.backups();
+    yba.script(Endpoint::BackupsOfTask, Fault::rewritten("/0/taskUUID", serde_json::json!("t2")));
+    assert_eq!(rows().of_task(&yba.universe(), &task).await.unwrap()[0].task_uuid, Some("t2".into()));
+    yba.script(Endpoint::BackupsOfTask, Fault::rewritten("/0/backupUUID", None::<serde_json::Value>));
+    assert!(rows().rows_of_task(&yba.universe(), &task).await.unwrap()[0].is_err());
+    let row = serde_json::json!({"backupUUID": "b2", "state": "Completed"});
+    yba.script(Endpoint::BackupsOfTask, Fault::RowBefore(row));
+    let both = rows().of_task(&yba.universe(), &task).await.unwrap();
+    assert_eq!(
+        (both.len(), both[0].backup_uuid.as_str(), both[1].task_uuid.as_ref()),
+        (2, "b2", Some(&task))
+    );
+
+    let location = "https://login.example.com/x".to_owned();
+    yba.script(Endpoint::CreateBackup, Fault::Redirect { code: 302, location });
+    let away = start(&client, &full(&yba)).await.unwrap_err();
+    assert_eq!((away.reach(), away.redirected_to()), (Reach::NotSent, Some("https://login.example.com")));
+    yba.script(Endpoint::CreateBackup, Fault::sign_in_page());
+    assert_eq!(start(&client, &full(&yba)).await.unwrap_err().reach(), Reach::NotSent);
+    assert_eq!(yba.backups_started(&yba.universe()), 1);
+}
