@@ -83,7 +83,7 @@ impl Context {
 
     /// Connects to the database and starts the orchestrator.
     pub(crate) async fn start(&self, settings: &Settings, role: Role) -> Result<App> {
-        App::start(settings.clone(), role).await.map_err(|error| match error {
+        Box::pin(App::start(settings.clone(), role)).await.map_err(|error| match error {
             StartError::Store(error) => no_store(error, &RecordSettings::of(settings)),
             other => other.into(),
         })

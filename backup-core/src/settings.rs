@@ -187,9 +187,7 @@ mod tests {
 
     #[test]
     fn all_faults_are_told_at_once() {
-        let mut settings = Settings::default();
-        settings.lease = Duration::ZERO;
-        settings.concurrency = 0;
+        let settings = Settings { lease: Duration::ZERO, concurrency: 0, ..Settings::default() };
         let told = settings.check().unwrap_err().to_string();
         assert!(told.contains("`lease` is 0ns; it may be 1s to 86400s; `concurrency` is 0"), "{told}");
     }

@@ -61,7 +61,7 @@ async fn engine(context: &Context, settings: &RecordSettings) -> Option<App> {
         return None;
     }
     let whole = context.load().ok()?;
-    match App::start(whole, Role::Inspection).await {
+    match Box::pin(App::start(whole, Role::Inspection)).await {
         Ok(app) => Some(app),
         Err(error) => {
             context.printer.warn(format_args!("YBA cannot be asked from here: {error}"), false);
