@@ -29,7 +29,7 @@ fn the_records_are_there_whatever_is_wrong_with_the_rest() {
         fs::write(stage.config(), wrong).unwrap();
         for command in ON_RECORDS {
             let ran = stage.run(&arguments(command, &batch));
-            let expected = if command == "cancel" { 1 } else { 0 };
+            let expected = i32::from(command == "cancel");
             let ran = ran.must_exit(expected);
             assert!(!ran.stderr.contains("error:"), "{name}: {ran:?}");
         }
