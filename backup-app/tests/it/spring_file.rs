@@ -95,6 +95,7 @@ fn the_table_of_the_configuration_masks_secrets() {
     application.name                        backup-service                                                                                                application.yml:4
     yba.connection-timeout                  30s                                                                                                           application.yml:37
     yba.read-timeout                        1m                                                                                                            application.yml:38
+    yba.call-timeout                        2m30s                                                                                                         default
     yba.max-retry-attempts                  3                                                                                                             application.yml:39
     yba.max-concurrent-calls                16                                                                                                            default
     yba.databases.db1.full-backup-url       https://yba.dev.example.com/api/v1/customers/6f3b1e4a-0c55-4c1e-9a36-1f6f5f0d7a11/backups                     application.yml:42
