@@ -423,7 +423,7 @@ impl Path {
 
     /// Records a failure.
     async fn end(&self, held: &mut Held, failure: Failure) -> Next {
-        tracing::warn!(error_code = %failure.code, message = failure.message, "the backup failed");
+        tracing::error!(error_code = %failure.code, message = failure.message, "the backup failed");
         self.change(held, Duration::ZERO, |record, now| record.fail(failure, now)).await
     }
 

@@ -13,6 +13,7 @@ mod left_open;
 mod listing;
 mod migrating;
 mod postgres;
+mod readme;
 mod refused;
 mod running;
 mod secrets;

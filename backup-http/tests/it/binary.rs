@@ -89,7 +89,7 @@ impl Printed {
         });
     }
 
-    fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.0.lock().expect("no panic").clone()
     }
 

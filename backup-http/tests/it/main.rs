@@ -10,6 +10,8 @@ mod connections;
 mod documentation;
 mod hosts;
 mod kill;
+mod original;
+mod readme;
 mod secrets;
 mod shutdown;
 mod signals;
