@@ -14,8 +14,11 @@ use std::{
 use async_trait::async_trait;
 use backup_core::{
     BackupRecord, BackupRequest, BackupTarget, BatchId, Clock, FixedTargets, IdempotencyKey, Orchestrator,
-    Phase, Settings, StoreError, TrackingStore,
-    store::{BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, Refusal, Saved},
+    Phase, Settings, StoreError, TaskId, TrackingStore,
+    store::{
+        AuditClaim, AuditReport, AuditWork, BackupFilter, BackupPage, Beat, Claim, Claimed, Created,
+        Follower, Hold, Lease, Refusal, Saved,
+    },
     strategy::{FullBackup, YbaInstances},
     testing::InMemoryStore,
 };
@@ -90,6 +93,22 @@ impl TrackingStore for AuditedStore {
 
     async fn request_cancel(&self, batch: &BatchId) -> Result<bool, StoreError> {
         self.inner.request_cancel(batch).await
+    }
+
+    async fn claim_audits(&self, lease: Duration, limit: u32) -> Result<Vec<AuditWork>, StoreError> {
+        self.inner.claim_audits(lease, limit).await
+    }
+
+    async fn record_audits(&self, reports: &[AuditReport]) -> Result<Vec<Option<AuditClaim>>, StoreError> {
+        self.inner.record_audits(reports).await
+    }
+
+    async fn doubt(&self, batch: &BatchId, audit_for: Duration) -> Result<(), StoreError> {
+        self.inner.doubt(batch, audit_for).await
+    }
+
+    async fn counted(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {
+        self.inner.counted(tasks).await
     }
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {

@@ -11,11 +11,12 @@ use async_trait::async_trait;
 use backup_core::{
     Attempt, BackupRequest, BackupStrategy, BackupTarget, FixedTargets, Orchestrator, Plan, Settings, TaskId,
     strategy::{
-        Found, FullBackup, IncrementalBackup, Observation, PlanError, Start, Unavailable, YbaInstances,
+        Found, FullBackup, IncrementalBackup, Observation, PlanError, Start, TaskList, Unavailable,
+        YbaInstances,
     },
 };
 use backup_store::StoreConfig;
-use chrono::{Datelike, NaiveDate, Weekday};
+use chrono::{DateTime, Datelike, NaiveDate, Utc, Weekday};
 use yba_client::simulator::Simulator;
 
 /// A full backup on Sundays, increments on the other days.
@@ -59,6 +60,14 @@ impl BackupStrategy for SundayFull {
 
     async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.full.cancel(target, task).await
+    }
+
+    async fn tasks_since(
+        &self,
+        target: &BackupTarget,
+        since: DateTime<Utc>,
+    ) -> Result<TaskList, Unavailable> {
+        self.full.tasks_since(target, since).await
     }
 }
 

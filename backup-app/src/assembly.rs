@@ -267,6 +267,8 @@ fn orchestrator_settings(settings: &Settings, role: Role) -> backup_core::Settin
     core.concurrency = settings.concurrency as usize;
     core.max_in_flight = settings.max_in_flight as usize;
     core.claim_interval = (role == Role::Service).then_some(settings.claim_interval);
+    core.audit_interval = (role == Role::Service).then_some(settings.audit_interval);
+    core.audit_for = settings.audit_for;
     core.shutdown_timeout = settings.shutdown_timeout;
     core.keep_finished = settings.keep_finished.filter(|_| role == Role::Service);
     core
@@ -470,6 +472,7 @@ fn backup_target(target: &TargetSettings, connection: &Connection, instance: Ins
     core.on_missing_base = target.on_missing_base;
     core.on_unknown = target.on_unknown;
     core.repeat = target.repeat;
+    core.on_surplus = target.on_surplus;
     core.deadline = target.deadline;
     core.completion = target.completion;
     let text = |url: &Option<YbaAddress>| url.as_ref().map(|url| url.expose().to_string());

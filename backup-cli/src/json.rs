@@ -1,7 +1,7 @@
 //! The result for programs: a batch as JSON, as `docs/cli.md` promises it.
 
 use backup_core::store::Follower;
-use backup_core::{BackupId, BackupRecord, Failure, Plan, TaskId};
+use backup_core::{BackupId, BackupRecord, Failure, Plan, Surplus, TaskId};
 use chrono::{DateTime, NaiveDate, SecondsFormat, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -32,6 +32,9 @@ pub(crate) struct BatchJson<'a> {
     backup_id: Option<&'a str>,
     failure: Option<&'a Failure>,
     cancel_requested: bool,
+    in_doubt: bool,
+    audit_until: Option<String>,
+    surplus: Vec<SurplusJson<'a>>,
     yba_response: Option<&'a Value>,
 }
 
@@ -49,6 +52,28 @@ struct AttemptJson {
     id: String,
     number: u32,
     at: String,
+}
+
+/// A task of the batch that does not count.
+#[derive(Debug, Serialize)]
+struct SurplusJson<'a> {
+    task_id: &'a str,
+    attempt_id: Option<String>,
+    state: &'static str,
+    backup_id: Option<&'a str>,
+    found_at: String,
+}
+
+impl<'a> From<&'a Surplus> for SurplusJson<'a> {
+    fn from(surplus: &'a Surplus) -> Self {
+        Self {
+            task_id: surplus.task.as_str(),
+            attempt_id: surplus.attempt.map(|attempt| attempt.to_string()),
+            state: surplus.state.as_str(),
+            backup_id: surplus.backup.as_ref().map(BackupId::as_str),
+            found_at: utc(surplus.found_at),
+        }
+    }
 }
 
 impl<'a> From<&'a BackupRecord> for BatchJson<'a> {
@@ -85,6 +110,9 @@ impl<'a> From<&'a BackupRecord> for BatchJson<'a> {
             backup_id: record.backup.as_ref().map(BackupId::as_str),
             failure: record.failure.as_ref(),
             cancel_requested: record.cancel_requested,
+            in_doubt: record.in_doubt,
+            audit_until: record.audit_until.map(utc),
+            surplus: record.surplus.iter().map(SurplusJson::from).collect(),
             yba_response: record.response.as_ref(),
         }
     }

@@ -76,6 +76,12 @@ fn facts(record: &BackupRecord, zone: Tz) -> Vec<(&'static str, String)> {
         facts.push(("Failure", format!("{}: {}", failure.code, failure.message)));
         facts.extend(failure.advice.clone().map(|advice| ("Next", advice)));
     }
+    for surplus in &record.surplus {
+        let what = surplus.describe(record);
+        facts.push(("Surplus", format!("{}: {}", surplus.state, what.message)));
+        facts.extend(what.advice.map(|advice| ("Next", advice)));
+    }
+    facts.extend(record.audit_until.map(|until| ("Under audit", format!("until {}", instant(until)))));
     facts
 }
 

@@ -56,6 +56,8 @@ error_codes! {
     DeadlineExceeded = "DEADLINE_EXCEEDED",
     /// YBA no longer knows the task, or we cannot know whether it exists.
     TaskLost = "TASK_LOST",
+    /// A task of ours does not count, or may not: never the code of a batch, only of what an audit records.
+    Surplus = "SURPLUS",
     /// Our own store cannot be reached.
     StoreUnavailable = "STORE_UNAVAILABLE",
     /// A bug of ours.
@@ -119,6 +121,6 @@ mod tests {
         for code in ErrorCode::ALL {
             assert_eq!(ErrorCode::parse(code.as_str()), Some(*code));
         }
-        assert_eq!(ErrorCode::ALL.len(), 16);
+        assert_eq!(ErrorCode::ALL.len(), 17);
     }
 }

@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use tracing::Span;
 
 use crate::{
-    lease::LeaseState, look::Look, record::BackupRecord, silence::Silence, store::Lease, target::BackupTarget,
+    ids::TaskId, lease::LeaseState, look::Look, record::BackupRecord, silence::Silence, store::Lease,
+    target::BackupTarget,
 };
 
 /// A batch that this process works on.
@@ -30,6 +31,8 @@ pub(crate) struct Held {
     pub(crate) silence: Option<Silence>,
     /// YBA was asked to abort the task.
     pub(crate) abort_sent: bool,
+    /// The surplus tasks that this holder asked YBA to abort.
+    pub(crate) surplus_aborted: Vec<TaskId>,
     /// Looks, or failures, in a row: the intervals grow with it.
     pub(crate) tries: u32,
 }

@@ -108,6 +108,11 @@ impl AttemptId {
         Self(Uuid::now_v7())
     }
 
+    /// The id that a marker names, if it is one as we send it: a hyphenated UUID in small letters.
+    pub fn of_marker(marker: &str) -> Option<Self> {
+        Uuid::try_parse(marker).ok().map(Self).filter(|id| id.to_string() == marker)
+    }
+
     /// The id as a UUID, for a store's column.
     pub fn as_uuid(&self) -> Uuid {
         self.0

@@ -37,6 +37,7 @@
 //! twice, by any replica. The database's unique rows are the guarantee; leases only keep replicas out of each
 //! other's way.
 
+mod audit;
 mod clock;
 mod command;
 mod config;
@@ -45,6 +46,7 @@ mod failure;
 mod held;
 mod ids;
 mod judge;
+mod late;
 mod lease;
 mod look;
 mod once;
@@ -86,5 +88,8 @@ pub use settings::{Settings, SettingsFaults};
 pub use state::{BatchStatus, Phase, TrackerStatus};
 pub use store::{StoreError, TrackingStore};
 pub use strategy::BackupStrategy;
-pub use target::{BackupTarget, Completion, LegacyUrls, OnMissingBase, OnUnknown, Repeat, fold_case};
+pub use surplus::{Surplus, SurplusState};
+pub use target::{
+    BackupTarget, Completion, LegacyUrls, OnMissingBase, OnSurplus, OnUnknown, Repeat, fold_case,
+};
 pub use times::YbaTimes;

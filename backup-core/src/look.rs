@@ -65,13 +65,13 @@ impl fmt::Debug for Look {
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
-    use chrono::NaiveDate;
+    use chrono::{DateTime, NaiveDate, Utc};
     use tokio::sync::Notify;
 
     use super::*;
     use crate::{
         record::{Attempt, Plan},
-        strategy::{Found, PlanError, Start},
+        strategy::{Found, PlanError, Start, TaskList},
         testing::{ScriptedStrategy, fixtures},
     };
 
@@ -109,6 +109,10 @@ mod tests {
         }
 
         async fn cancel(&self, _: &BackupTarget, _: &TaskId) -> Result<(), Unavailable> {
+            unreachable!("it is looked at only")
+        }
+
+        async fn tasks_since(&self, _: &BackupTarget, _: DateTime<Utc>) -> Result<TaskList, Unavailable> {
             unreachable!("it is looked at only")
         }
     }

@@ -100,6 +100,9 @@ impl Live {
     }
 }
 
+/// How often a failed batch is planned again whose audit records what it found just then.
+const TRIES: u32 = 3;
+
 /// Puts an [`Orchestrator`] together.
 #[derive(Default)]
 pub struct OrchestratorBuilder {
@@ -221,7 +224,7 @@ impl Orchestrator {
         let this = self.clone();
         let submission = async move {
             let asked = request.clone();
-            let submitted = this.try_submit(request).await;
+            let submitted = this.try_submit(request, TRIES).await;
             match &submitted {
                 Ok(_) | Err(Error::Store(_) | Error::Internal(_)) => {}
                 Err(refused) => this.refuse(&asked, refused).await,
@@ -245,9 +248,9 @@ impl Orchestrator {
         self.wait(&record.batch, None).await
     }
 
-    async fn try_submit(&self, request: BackupRequest) -> Result<BackupRecord, Error> {
+    async fn try_submit(&self, request: BackupRequest, tries: u32) -> Result<BackupRecord, Error> {
         let request_id = request.request_id.clone();
-        let command = BackupCommand::try_from(request).map_err(Error::Invalid)?;
+        let command = BackupCommand::try_from(request.clone()).map_err(Error::Invalid)?;
         let existing = match command.batch() {
             Some(batch) => Some(self.existing(batch, &command).await?),
             None => None,
@@ -276,8 +279,13 @@ impl Orchestrator {
         let intent = self.record_intent(record, again.is_some(), &target, &command);
         let created = intent.instrument(span.clone()).await;
         if let (Some(batch), Err(Error::Conflict(_))) = (&again, &created) {
+            let there = self.find(batch).await?;
+            if there.status() == TrackerStatus::Failed && tries > 1 {
+                // An audit recorded what it found meanwhile: the plan is made anew, with that.
+                return Box::pin(self.try_submit(request, tries - 1)).await;
+            }
             // Someone else was faster to run it again: joined.
-            return self.find(batch).await;
+            return Ok(there);
         }
         match created? {
             Created::Existing(existing) if is_once && once::is_of(&existing, &target, &command) => {
@@ -323,12 +331,14 @@ impl Orchestrator {
         if !again {
             return Ok(path.store.create(&record, command.idempotency_key(), path.hold()).await?);
         }
-        if !matches!(record.phase, Phase::Running | Phase::Done) {
+        if !matches!(record.phase, Phase::Running | Phase::Done) && record.lost == planned.lost {
             return Ok(path.store.reopen(&record, path.hold()).await?);
         }
-        // What a lost attempt started was found, or there is nothing to post: opened first, and then a step as any other.
+        // What a lost attempt started was found, or there is nothing to post: opened first, with the lost attempts as they were
+        // read, and then a step as any other.
         match path.store.reopen(&planned, path.hold()).await? {
             Created::New { lease: Some(lease), .. } => {
+                record.begin_audit(path.settings.audit_for);
                 path.store.save(&lease, &record, Phase::Planned, Duration::ZERO).await?;
                 Ok(Created::New { lease: (!record.is_done()).then_some(lease), record })
             }
@@ -461,6 +471,16 @@ impl Orchestrator {
             self.hand_over(path.take(claimed, asked_at, false, span));
         }
         Ok(found)
+    }
+
+    /// Audits what is due now: for a command line, whose process does not live long enough to do it in the background. Answers how
+    /// many batches that were.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Store`] when the store cannot be asked.
+    pub async fn audit(&self) -> Result<usize, Error> {
+        Ok(self.inner.path.audit_due().await?)
     }
 
     /// Whether the configuration still names the target of a batch: without it nobody here can follow the batch.

@@ -23,7 +23,7 @@ use crate::{
     config::ConfigResolver,
     failure::{ErrorCode, Failure},
     held::{Held, Next},
-    ids::OwnerId,
+    ids::{OwnerId, TaskId},
     judge::{Verdict, judge},
     lease::LeaseBook,
     look::Look,
@@ -34,7 +34,8 @@ use crate::{
     state::Phase,
     store::{Claimed, Hold, Saved, StoreError, TrackingStore},
     strategies::Strategies,
-    strategy::{BackupStrategy, Found, PlanError, Start, Unavailable},
+    strategy::{BackupStrategy, ListedState, PlanError, Start, Unavailable},
+    surplus::{Lookup, Surplus},
     target::{BackupTarget, Completion, OnUnknown},
 };
 
@@ -73,6 +74,7 @@ impl Path {
             watching_since: None,
             silence: None,
             abort_sent: false,
+            surplus_aborted: Vec::new(),
             tries: 0,
         })
     }
@@ -105,13 +107,15 @@ impl Path {
         };
         if !record.lost.is_empty() {
             let open = record.open_attempts();
-            match self.ask(record.deadline_at, strategy.find(target, &open)).await {
-                Ok(Found::Task { task, attempt }) => {
-                    tracing::info!(task_id = %task, "found the task of an attempt that was lost");
-                    return record.adopt(task, attempt, self.clock.now());
+            match self.ask(record.deadline_at, strategy.find(target, &open)).await.map(Lookup::from) {
+                Ok(Lookup::Tasks(choice)) if choice.kept.state != ListedState::Over => {
+                    tracing::info!(task_id = %choice.kept.task, "found the task of an attempt that was lost");
+                    return record.adopt(&choice, self.clock.now());
                 }
+                // They failed: there is nothing of them to follow.
+                Ok(Lookup::Tasks(choice)) => choice.tasks().for_each(|task| record.forget_lost(task.attempt)),
                 // A person saw it, or the policy says so: it was waited for long enough.
-                Ok(Found::Nothing | Found::Undecidable(_)) => {}
+                Ok(Lookup::Nothing | Lookup::Undecidable(_)) => {}
                 Err(cause) => return self.cannot_start(record, &cause),
             }
         }
@@ -156,6 +160,7 @@ impl Path {
         let Some(target) = self.target(held).await else {
             return Next::After(self.settings.retry_max);
         };
+        self.abort_surplus(held, &target).await;
         match held.record.phase {
             Phase::Planned | Phase::Waiting => self.submit(held, &target).await,
             Phase::Submitting if held.unsent => self.post(held, &target).await,
@@ -218,6 +223,7 @@ impl Path {
             }
             Start::Unknown { cause } => {
                 tracing::warn!(cause, "the answer was lost; looking for what it may have started");
+                held.record.in_doubt = true;
                 let interval = pace::poll_interval(0, self.settings.poll_first, self.settings.poll_max);
                 self.remark(held, interval, |record, _| record.remark(Some(lost_answer(&cause)))).await
             }
@@ -231,26 +237,28 @@ impl Path {
         let Some(strategy) = self.strategies.get(&name) else {
             return self.end(held, no_strategy(&name)).await;
         };
+        // Whoever sent it, or did not: the batch is audited, whatever is found now.
+        held.record.in_doubt = true;
         let now = self.clock.elapsed();
         let watched = now.saturating_sub(*held.watching_since.get_or_insert(now));
         let interval = pace::poll_interval(held.tries, self.settings.poll_first, self.settings.poll_max);
         held.tries = held.tries.saturating_add(1);
         let past_deadline = self.clock.now() >= held.record.deadline_at;
         let open = held.record.open_attempts();
-        match self.ask(held.record.deadline_at, strategy.find(target, &open)).await {
-            Ok(Found::Task { task, attempt }) => {
-                tracing::info!(task_id = %task, "found the task that the lost answer spoke of");
-                self.running(held, strategy, |record, now| record.adopt(task, attempt, now)).await
+        match self.ask(held.record.deadline_at, strategy.find(target, &open)).await.map(Lookup::from) {
+            Ok(Lookup::Tasks(choice)) => {
+                tracing::info!(task_id = %choice.kept.task, "found the task that the lost answer spoke of");
+                self.running(held, strategy, |record, now| record.adopt(&choice, now)).await
             }
-            Ok(Found::Undecidable(what)) => match target.on_unknown {
+            Ok(Lookup::Undecidable(what)) => match target.on_unknown {
                 OnUnknown::Repost if watched >= self.settings.settle_time => self.again(held).await,
                 OnUnknown::Fail if watched >= self.settings.settle_time => {
                     self.end_unknown(held, &what).await
                 }
                 _ => Next::After(interval),
             },
-            Ok(Found::Nothing) if watched < self.settings.settle_time => Next::After(interval),
-            Ok(Found::Nothing) => self.again(held).await,
+            Ok(Lookup::Nothing) if watched < self.settings.settle_time => Next::After(interval),
+            Ok(Lookup::Nothing) => self.again(held).await,
             Err(cause) if past_deadline => {
                 self.end(held, unknown(&format!("YBA could not be asked before the deadline ({cause})")))
                     .await
@@ -464,12 +472,14 @@ impl Path {
     async fn save(&self, held: &mut Held) -> Next {
         let Some(unsaved) = held.unsaved.take() else { return Next::Now };
         let (before, retry_in) = *unsaved;
+        held.record.begin_audit(self.settings.audit_for);
         match self.store.save(&held.lease, &held.record, before.phase, retry_in).await {
             Ok(Saved::Yes) => {
                 held.tries = 0;
                 if held.record.is_done() {
                     self.count_outcome(&held.record);
                 }
+                report_new_surplus(&before, &held.record);
                 match held.record.phase {
                     Phase::Done | Phase::Waiting => Next::Over,
                     _ => Next::Now,
@@ -495,6 +505,28 @@ impl Path {
                 held.unsaved = Some(Box::new((before, retry_in)));
                 held.tries = held.tries.saturating_add(1);
                 Next::After(pace::backoff(held.tries, Duration::from_millis(200), self.settings.poll_max))
+            }
+        }
+    }
+
+    /// Asks YBA to abort every surplus of the batch that is open: once per holder, so again after a crash.
+    async fn abort_surplus(&self, held: &mut Held, target: &BackupTarget) {
+        let aborted = &held.surplus_aborted;
+        let open = held.record.surplus.iter().filter(|surplus| surplus.is_open());
+        let tasks: Vec<TaskId> =
+            open.map(|surplus| &surplus.task).filter(|task| !aborted.contains(task)).cloned().collect();
+        if tasks.is_empty() {
+            return;
+        }
+        let Some(strategy) = self.strategies.get(held.record.strategy().unwrap_or(&target.strategy)) else {
+            return;
+        };
+        for task in tasks {
+            match strategy.cancel(target, &task).await {
+                Ok(()) => held.surplus_aborted.push(task),
+                Err(cause) => {
+                    tracing::warn!(%cause, task_id = %task, "YBA did not take the abort of a surplus task; asking again");
+                }
             }
         }
     }
@@ -560,6 +592,14 @@ impl Path {
             }
         }
         metrics::histogram!("backup_duration_seconds", "target" => target).record(duration);
+    }
+}
+
+/// Says what became a surplus with a step that was just committed.
+fn report_new_surplus(before: &BackupRecord, record: &BackupRecord) {
+    let is_new = |surplus: &&Surplus| before.surplus.iter().all(|known| known.task != surplus.task);
+    for surplus in record.surplus.iter().filter(is_new) {
+        surplus.report(record);
     }
 }
 

@@ -4,7 +4,7 @@
 //! Three loops share the work. The *heartbeat* keeps the leases. The *claims* ask the store for open work that is due and
 //! nobody's. The *round* holds the batches of this process in one list ordered by when they are due, and advances a
 //! bounded number of them at once: ten thousand waiting batches are ten thousand entries in it, and one timer. Where it is
-//! asked for, a fourth loop forgets what is over and old (`prune.rs`).
+//! asked for, a fourth loop forgets what is over and old (`prune.rs`). A fifth audits what ended with a doubt (`audit.rs`).
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, Span};
 
 use crate::{
+    audit,
     held::{Held, Next},
     orchestrator::Live,
     pace,
@@ -60,6 +61,9 @@ pub(crate) fn start(
         loops.spawn(keep_leases(Arc::clone(&path)));
         if let Some(interval) = path.settings.claim_interval {
             loops.spawn(claim_open_work(Arc::clone(&path), Arc::clone(&live), found, interval, stop.clone()));
+        }
+        if let Some(interval) = path.settings.audit_interval {
+            loops.spawn(audit::audit_finished_work(Arc::clone(&path), interval, stop.clone()));
         }
         if let Some(keep) = path.settings.keep_finished {
             loops.spawn(prune::forget_finished_work(Arc::clone(&path), keep, stop.clone()));

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -13,6 +13,8 @@ use crate::{
     request::BatchMode,
     settings::CENTURY,
     state::{BatchStatus, Phase, TrackerStatus},
+    strategy::{ListedState, ListedTask},
+    surplus::{Choice, Surplus},
     target::BackupTarget,
     times::YbaTimes,
 };
@@ -54,6 +56,13 @@ pub struct BackupRecord {
     pub attempts: Vec<Attempt>,
     /// Attempts whose answer was lost and that were not found either: looked for before anything else is posted.
     pub lost: Vec<AttemptId>,
+    /// Whether an attempt may have started a task that is not on record: the batch is audited once it ended. It stays set, over
+    /// all runs, until the audit ends.
+    pub in_doubt: bool,
+    /// Tasks of ours that are not the one that counts.
+    pub surplus: Vec<Surplus>,
+    /// Until when the batch is audited, UTC; `None`: it is open, or there is nothing to audit (any more).
+    pub audit_until: Option<DateTime<Utc>>,
     /// YBA's task.
     pub task: Option<TaskId>,
     /// YBA's backup.
@@ -119,6 +128,9 @@ impl BackupRecord {
             note: None,
             attempts: Vec::new(),
             lost: Vec::new(),
+            in_doubt: false,
+            surplus: Vec::new(),
+            audit_until: None,
             task: None,
             backup: None,
             response: None,
@@ -228,20 +240,23 @@ impl BackupRecord {
         Ok(())
     }
 
-    /// Records the task of an attempt that was looked for and found. The other open attempts stay lost: should this task
-    /// fail, one of them may still have started something.
+    /// Records which task of the attempts that were looked for counts, and the others as a surplus. An attempt that was not
+    /// found stays lost: should the task fail, that attempt may still have started something.
     ///
-    /// `attempt` is `None` where YBA does not show whose a task is; then nothing more can be found of the others.
-    pub fn adopt(
-        &mut self,
-        task: TaskId,
-        attempt: Option<AttemptId>,
-        now: DateTime<Utc>,
-    ) -> Result<(), IllegalTransition> {
+    /// Where YBA does not show whose a task is, nothing more can be found of the other attempts.
+    pub(crate) fn adopt(&mut self, choice: &Choice, now: DateTime<Utc>) -> Result<(), IllegalTransition> {
         let open = self.open_attempts();
-        self.run(task, None, now)?;
-        self.lost = match attempt {
-            Some(found) => open.iter().map(|attempt| attempt.id).filter(|id| *id != found).collect(),
+        self.run(choice.kept.task.clone(), None, now)?;
+        self.surplus.retain(|surplus| surplus.task != choice.kept.task);
+        for task in &choice.others {
+            self.find_surplus(task, now);
+        }
+        let found = |id: &AttemptId| {
+            let mut tasks = std::iter::once(&choice.kept).chain(&choice.others);
+            tasks.any(|task| task.attempt == Some(*id))
+        };
+        self.lost = match choice.kept.attempt {
+            Some(_) => open.iter().map(|attempt| attempt.id).filter(|id| !found(id)).collect(),
             None => Vec::new(),
         };
         Ok(())
@@ -259,6 +274,39 @@ impl BackupRecord {
         }
         self.note = why;
         Ok(())
+    }
+
+    /// Records a task that does not count. One that failed and was never a surplus is none: it left nothing.
+    pub(crate) fn find_surplus(&mut self, task: &ListedTask, now: DateTime<Utc>) {
+        self.lost.retain(|lost| Some(*lost) != task.attempt);
+        let is_known = self.surplus.iter().any(|surplus| surplus.task == task.task);
+        if !is_known && task.state != ListedState::Over {
+            self.surplus.push(Surplus::found(task, now));
+        }
+    }
+
+    /// Records that an attempt started a task that failed: there is nothing to look for any more.
+    pub(crate) fn forget_lost(&mut self, attempt: Option<AttemptId>) {
+        self.lost.retain(|lost| Some(*lost) != attempt);
+    }
+
+    /// Whether a task may be there that is not the one that counts: an attempt without a definite answer, several attempts, or
+    /// a surplus whose end was not seen.
+    pub fn needs_audit(&self) -> bool {
+        self.in_doubt
+            || self.attempts.len() > 1
+            || !self.lost.is_empty()
+            || self.surplus.iter().any(Surplus::is_open)
+    }
+
+    /// Records until when a batch that has just ended is audited, if there is reason to.
+    pub(crate) fn begin_audit(&mut self, audit_for: Duration) {
+        let until = self.ended_at.map(|ended| {
+            ended
+                .checked_add_signed(TimeDelta::from_std(audit_for).unwrap_or(TimeDelta::MAX))
+                .unwrap_or(DateTime::<Utc>::MAX_UTC)
+        });
+        self.audit_until = until.filter(|_| self.is_done() && self.needs_audit());
     }
 
     /// Records that the task came back to life.
@@ -325,6 +373,7 @@ impl BackupRecord {
         self.response = None;
         self.failure = None;
         self.cancel_requested = false;
+        self.audit_until = None;
         Ok(())
     }
 
@@ -379,7 +428,8 @@ mod tests {
         record.lose_attempt();
         record.submit(now).unwrap();
         let [first, second] = [0, 1].map(|place| record.attempts[place].id);
-        record.adopt("task".into(), Some(first), now).unwrap();
+        let kept = ListedTask::new("task", Some(first), ListedState::Open);
+        record.adopt(&Choice { kept, others: Vec::new() }, now).unwrap();
         assert_eq!(record.lost, [second]);
         // Its task fails: whoever runs the batch again looks for the other one.
         record.fail(Failure::new(ErrorCode::BackupFailed, "disk full"), now).unwrap();

@@ -42,6 +42,10 @@ pub struct Settings {
     /// How often the store is asked for open work that nobody owns. `None`: never (a command line that follows
     /// one batch only).
     pub claim_interval: Option<Duration>,
+    /// How often the store is asked for audits that are due, and the shortest time between two looks of one audit. `None`: never.
+    pub audit_interval: Option<Duration>,
+    /// How long a batch whose attempts left a doubt is audited, from its end.
+    pub audit_for: Duration,
     /// How long a shutdown waits for steps under way.
     pub shutdown_timeout: Duration,
     /// How long the records of finished batches are kept, from their end; deleted hourly after that. `None`: for ever.
@@ -64,6 +68,8 @@ impl Default for Settings {
             concurrency_of: BTreeMap::new(),
             max_in_flight: 20_000,
             claim_interval: Some(Duration::from_secs(1)),
+            audit_interval: Some(Duration::from_mins(1)),
+            audit_for: Duration::from_hours(25),
             shutdown_timeout: Duration::from_secs(20),
             keep_finished: None,
         }

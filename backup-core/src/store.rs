@@ -13,9 +13,10 @@ use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use crate::{
     clock::Clock,
     failure::{ErrorCode, Failure},
-    ids::{BatchId, IdempotencyKey, OwnerId, TargetKey},
+    ids::{AttemptId, BatchId, IdempotencyKey, OwnerId, TargetKey, TaskId},
     record::BackupRecord,
     state::{Phase, TrackerStatus},
+    surplus::Surplus,
 };
 
 /// The tracking store: batches, their trackers and attempts, exceptions, and who works on what.
@@ -32,6 +33,8 @@ use crate::{
 /// * **Slots.** At most one batch per [`BackupRecord::slot`] is in a phase with [`Phase::holds_slot`]. Whoever leaves
 ///   those phases frees the slot, and the oldest batch that waits for it becomes due at once.
 /// * **Waiting work is nobody's**: a record saved in [`Phase::Waiting`] or [`Phase::Done`] is not leased any more.
+/// * **Audits.** A record saved in [`Phase::Done`] with [`BackupRecord::audit_until`] is under audit, due at once, until its audit is
+///   recorded as over or it is opened again. Only what is in phase `Done` is audited.
 /// * Instants are kept to the microsecond (SQLite: to the millisecond is allowed), in UTC.
 ///
 /// The functions in `backup_core::testing::conformance` are this contract; every implementation runs them.
@@ -60,8 +63,8 @@ pub trait TrackingStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::Conflict`] unless the batch is there and failed (someone else opened it first);
-    /// [`StoreError::NotFound`] when it is not there.
+    /// [`StoreError::Conflict`] unless the batch is there and failed (someone else opened it first), with the lost attempts and the
+    /// surplus that `record` names (an audit recorded more meanwhile); [`StoreError::NotFound`] when it is not there.
     async fn reopen(&self, record: &BackupRecord, hold: Hold) -> Result<Created, StoreError>;
 
     /// Writes a record under a lease, over the phase `from`. A new last attempt is recorded with it; with
@@ -69,7 +72,7 @@ pub trait TrackingStore: Send + Sync + 'static {
     ///
     /// `retry_in` is when a [`Phase::Waiting`] record becomes due. [`Saved::SlotTaken`]: the record was to enter a phase
     /// that holds the slot, and another batch has it; nothing was written. What is there already under the lease's epoch
-    /// ([`is_same_step`]) answers [`Saved::Yes`] again. A wish to cancel outlives every save.
+    /// ([`is_same_step`]) answers [`Saved::Yes`] again. A wish to cancel and a doubt outlive every save.
     ///
     /// # Errors
     ///
@@ -114,6 +117,21 @@ pub trait TrackingStore: Send + Sync + 'static {
     /// [`StoreError::NotFound`] when it is not there.
     async fn request_cancel(&self, batch: &BatchId) -> Result<bool, StoreError>;
 
+    /// Takes audits that are due, oldest due first. Each is due again after `lease`, so that a claimant that dies holds up none.
+    async fn claim_audits(&self, lease: Duration, limit: u32) -> Result<Vec<AuditWork>, StoreError>;
+
+    /// Records what audits found: each is written, with its exception, if its claim still holds, that is if the batch is still done
+    /// and nobody claimed, recorded or opened it since. The answer has one entry per report, in the same order: the claim
+    /// that holds from now on, or `None` where nothing was written.
+    async fn record_audits(&self, reports: &[AuditReport]) -> Result<Vec<Option<AuditClaim>>, StoreError>;
+
+    /// Records that a batch is in doubt, whoever holds it; one that is done is under audit, due at once, at least for `audit_for`
+    /// from now. A batch that is not there is ignored.
+    async fn doubt(&self, batch: &BatchId, audit_for: Duration) -> Result<(), StoreError>;
+
+    /// Those of these tasks that a batch on record counts.
+    async fn counted(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError>;
+
     /// Records a request that never became a batch, as an exception.
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError>;
 
@@ -121,7 +139,7 @@ pub trait TrackingStore: Send + Sync + 'static {
     /// recorded of it, and refused requests that were made before it, for a business date before it. Answers how many
     /// batches and requests that were: fewer than `limit` when no more are left, or others are at them.
     ///
-    /// An open batch stays, however old it is. What is deleted is forgotten: its id is unknown, and its idempotency key
+    /// A batch that is open or under audit stays, however old it is. What is deleted is forgotten: its id is unknown, and its idempotency key
     /// creates a batch as if it had never been used. Any number may delete at once, each what the others do not.
     async fn prune(&self, before: DateTime<Utc>, limit: u32) -> Result<u64, StoreError>;
 
@@ -238,6 +256,66 @@ pub enum Beat {
     /// Somebody else's now, or over.
     Lost,
 }
+
+/// The right to record one audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditClaim {
+    /// The batch.
+    pub batch: BatchId,
+    /// Its business date: the partition.
+    pub business_date: NaiveDate,
+    /// The epoch of the batch's last lease: opened again, it has another.
+    pub epoch: i64,
+    /// What the store wrote when it gave the audit out; each claim and each report writes another value.
+    pub token: i64,
+}
+
+/// An audit that was claimed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditWork {
+    /// The right to record it.
+    pub claim: AuditClaim,
+    /// What is known of the batch.
+    pub record: BackupRecord,
+}
+
+/// What an audit found.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AuditReport {
+    /// The right to record it.
+    pub claim: AuditClaim,
+    /// The batch's lost attempts from now on.
+    pub lost: Vec<AttemptId>,
+    /// The batch's surplus from now on.
+    pub surplus: Vec<Surplus>,
+    /// What people have to know: recorded as an exception, of the type [`SURPLUS`].
+    pub note: Option<AuditNote>,
+    /// What follows.
+    pub next: AuditNext,
+}
+
+/// The text of an exception that an audit records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditNote {
+    /// The category of the batch.
+    pub category: String,
+    /// What was found, and what to do.
+    pub failure: Failure,
+    /// When, UTC.
+    pub at: DateTime<Utc>,
+}
+
+/// When an audit looks again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuditNext {
+    /// After this long.
+    In(Duration),
+    /// Never: the audit is over, and the batch is in doubt no more.
+    Over,
+}
+
+/// The `execution_type` of an exception that an audit recorded.
+pub const SURPLUS: &str = "SURPLUS";
 
 /// A request that never became a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]

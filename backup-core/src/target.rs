@@ -37,6 +37,8 @@ pub struct BackupTarget {
     pub on_unknown: OnUnknown,
     /// What a further request for the same business date gets.
     pub repeat: Repeat,
+    /// What to do with the backup of a surplus that completed.
+    pub on_surplus: OnSurplus,
     /// After this long the batch ends, whatever YBA does.
     pub deadline: Duration,
     /// What counts as the end.
@@ -68,6 +70,7 @@ impl BackupTarget {
             on_missing_base: OnMissingBase::Fail,
             on_unknown: OnUnknown::Fail,
             repeat: Repeat::Allow,
+            on_surplus: OnSurplus::Keep,
             deadline: Duration::from_hours(24),
             completion: Completion::Poll,
             legacy_urls: LegacyUrls::default(),
@@ -138,6 +141,16 @@ pub enum Repeat {
     Allow,
     /// The batch that is there: one that is open is joined, one that completed is the answer, one that failed is run again.
     Join,
+}
+
+/// The policy for a second backup of one batch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnSurplus {
+    /// Keep it: YBA deletes it when it expires.
+    #[default]
+    Keep,
+    /// Delete it, once the batch has succeeded with another one, unless increments build on it.
+    Delete,
 }
 
 /// What ends a batch.

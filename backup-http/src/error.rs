@@ -130,6 +130,7 @@ mod tests {
         502 DIVERGED
         504 DEADLINE_EXCEEDED
         502 TASK_LOST
+        500 SURPLUS
         503 STORE_UNAVAILABLE
         500 INTERNAL
         "#);

@@ -81,6 +81,12 @@ pub(crate) const METERS: &[Meter] = &[
         description: "Batches whose backup is completed",
     },
     Meter {
+        actuator: "backup.surplus.count",
+        prometheus: "backup_surplus_total",
+        kind: Kind::Counter,
+        description: "Tasks of ours that no batch counts, by what became known of them",
+    },
+    Meter {
         actuator: "database.retry.count",
         prometheus: "database_retry_total",
         kind: Kind::Counter,

@@ -1,8 +1,8 @@
 //! The columns of a record in plain types: where the words of the tables become ours, for both engines.
 
 use backup_core::{
-    Attempt, AttemptId, BackupRecord, BatchMode, ErrorCode, Failure, Phase, Plan,
-    store::{Refusal, StoreError},
+    Attempt, AttemptId, BackupRecord, BatchMode, ErrorCode, Failure, Phase, Plan, Surplus,
+    store::{AuditNote, Refusal, StoreError},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::{Map, Value};
@@ -39,6 +39,9 @@ pub(crate) struct Fields {
     pub(crate) error_advice: Option<String>,
     pub(crate) cancel_requested: bool,
     pub(crate) lost_attempts: Option<Value>,
+    pub(crate) in_doubt: bool,
+    pub(crate) surplus: Option<Value>,
+    pub(crate) audit_until: Option<DateTime<Utc>>,
 }
 
 impl Fields {
@@ -51,6 +54,8 @@ impl Fields {
         let lost = self.lost_attempts.clone().map(serde_json::from_value).transpose();
         let lost = lost.map_err(|error| corrupt(WORK, "lost_attempts", &self.batch_id, error.to_string()))?;
         let response = self.response.filter(|text| Some(text) != self.error_message.as_ref()).map(response);
+        let surplus = self.surplus.clone().map(serde_json::from_value).transpose();
+        let surplus = surplus.map_err(|error| corrupt(WORK, "surplus", &self.batch_id, error.to_string()))?;
         let (base, reason) = (self.plan_base, self.plan_reason.unwrap_or_default());
         let plan = self.strategy.map(|strategy| Plan { strategy, base: base.map(Into::into), reason });
         Ok(BackupRecord {
@@ -71,6 +76,9 @@ impl Fields {
             note,
             attempts: self.attempts,
             lost: lost.unwrap_or_default(),
+            in_doubt: self.in_doubt,
+            surplus: surplus.unwrap_or_default(),
+            audit_until: self.audit_until,
             task: self.task_id.map(Into::into),
             backup: self.backup_id.map(Into::into),
             response,
@@ -132,8 +140,13 @@ pub(crate) fn epoch(epoch: i64, batch: &str) -> Result<i64, StoreError> {
 }
 
 /// The lost attempts as a column; almost always there are none.
-pub(crate) fn lost_attempts(record: &BackupRecord) -> Option<Value> {
-    (!record.lost.is_empty()).then(|| serde_json::json!(record.lost))
+pub(crate) fn lost_attempts(lost: &[AttemptId]) -> Option<Value> {
+    (!lost.is_empty()).then(|| serde_json::json!(lost))
+}
+
+/// The surplus as a column; almost always there is none.
+pub(crate) fn surplus(surplus: &[Surplus]) -> Option<Value> {
+    (!surplus.is_empty()).then(|| serde_json::json!(surplus))
 }
 
 /// An attempt from its columns.
@@ -165,6 +178,11 @@ pub(crate) fn exception_fields(record: &BackupRecord) -> Option<Value> {
 /// The `extension_fields` of the exception of a request that was refused.
 pub(crate) fn refusal_fields(refusal: &Refusal) -> Value {
     failure_fields(&refusal.failure, refusal.category.as_deref())
+}
+
+/// The `extension_fields` of the exception that an audit recorded.
+pub(crate) fn note_fields(note: &AuditNote) -> Value {
+    failure_fields(&note.failure, Some(&note.category))
 }
 
 fn failure_fields(failure: &Failure, category: Option<&str>) -> Value {

@@ -65,5 +65,5 @@ pub async fn connect(config: &StoreConfig) -> Result<Arc<dyn TrackingStore>, Con
 #[doc(hidden)]
 #[cfg(feature = "postgres")]
 pub mod statements {
-    pub use crate::postgres::{CLAIM, PRUNE};
+    pub use crate::postgres::{CLAIM, CLAIM_AUDITS, PRUNE};
 }

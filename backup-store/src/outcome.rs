@@ -1,7 +1,7 @@
 //! What was found, in the words of the contract: the rules that both engines share.
 
 use backup_core::{
-    BackupRecord, Phase,
+    BackupRecord, Phase, TrackerStatus,
     store::{BackupFilter, BackupPage, Created, Hold, Lease, PageKey, StoreError, Unreadable, is_same_step},
 };
 use uuid::Uuid;
@@ -49,7 +49,11 @@ impl Stored {
         match self.answer(wanted, hold, repeat) {
             ours @ Created::New { .. } => Ok(ours),
             Created::Existing(_) => {
-                let what = format!("batch \"{}\" is {status}, not failed", wanted.batch);
+                let what = if status == TrackerStatus::Failed {
+                    format!("an audit of batch \"{}\" recorded what it found just now", wanted.batch)
+                } else {
+                    format!("batch \"{}\" is {status}, not failed", wanted.batch)
+                };
                 Err(StoreError::Conflict { what })
             }
         }

@@ -12,7 +12,8 @@ use super::address::YbaAddress;
 use super::instance::{Instances, derive};
 use super::strategy::CategoryType;
 use super::target::{
-    Completion, Connection, OnMissingBase, OnUnknown, Repeat, TableType, TargetSettings, TargetState,
+    Completion, Connection, OnMissingBase, OnSurplus, OnUnknown, Repeat, TableType, TargetSettings,
+    TargetState,
 };
 use super::yba::{YbaSettings, positive, warn_no_uuid, warn_plaintext};
 use crate::file::tree::canonical;
@@ -91,6 +92,7 @@ impl Draft {
             deadline: positive(reader, name(key, "deadline"), Duration::from_hours(24)),
             completion: reader.setting(name(key, "completion"), Completion::default()),
             on_unknown: reader.setting(name(key, "on-unknown"), OnUnknown::default()),
+            on_surplus: reader.setting(name(key, "on-surplus"), OnSurplus::default()),
         };
         let draft = Self {
             instance: reader.optional(name(key, "instance")),

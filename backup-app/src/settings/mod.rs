@@ -30,7 +30,8 @@ pub use self::records::RecordSettings;
 pub use self::server::{AuthSettings, ServerSettings};
 pub use self::strategy::CategoryType;
 pub use self::target::{
-    Completion, Connection, OnMissingBase, OnUnknown, Repeat, TableType, TargetSettings, TargetState,
+    Completion, Connection, OnMissingBase, OnSurplus, OnUnknown, Repeat, TableType, TargetSettings,
+    TargetState,
 };
 pub use self::yba::YbaSettings;
 use crate::explain::Explanation;

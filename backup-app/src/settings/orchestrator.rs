@@ -7,6 +7,8 @@ use crate::reader::Reader;
 
 /// Records are for looking at them: deleting them within a day is a mistake of units.
 const DAY: Duration = Duration::from_hours(24);
+/// An audit that is over sooner looks once and finds nothing.
+const MINUTE: Duration = Duration::from_mins(1);
 /// The longest span of time that a setting takes.
 const CENTURY: Duration = Duration::from_hours(100 * 366 * 24);
 
@@ -37,6 +39,10 @@ pub struct OrchestratorSettings {
     pub max_in_flight: u32,
     /// `orchestrator.claim-interval` (1 s): how often a replica looks for work that nobody owns.
     pub claim_interval: Duration,
+    /// `orchestrator.audit-interval` (1 min): how often a replica looks for audits that are due.
+    pub audit_interval: Duration,
+    /// `orchestrator.audit-for` (25 h): how long a batch whose attempts left a doubt is audited, from its end.
+    pub audit_for: Duration,
     /// `orchestrator.shutdown-timeout` (20 s): how long a shutdown waits for steps under way.
     pub shutdown_timeout: Duration,
     /// `orchestrator.keep-finished` (for ever): how long the service keeps the records of finished batches.
@@ -58,12 +64,15 @@ impl OrchestratorSettings {
             concurrency: reader.within("orchestrator.concurrency", 64, 1..=100_000),
             max_in_flight: reader.within("orchestrator.max-in-flight", 20_000, 1..=1_000_000),
             claim_interval: positive(reader, "orchestrator.claim-interval", secs(1)),
+            audit_interval: positive(reader, "orchestrator.audit-interval", secs(60)),
+            audit_for: reader.within("orchestrator.audit-for", Duration::from_hours(25), MINUTE..=CENTURY),
             shutdown_timeout: reader.setting("orchestrator.shutdown-timeout", secs(20)),
             keep_finished: reader.optional_within("orchestrator.keep-finished", DAY..=CENTURY),
         };
         let pairs = [
             ("orchestrator.poll-max", "poll-first", settings.poll_first > settings.poll_max),
             ("orchestrator.retry-max", "retry-first", settings.retry_first > settings.retry_max),
+            ("orchestrator.audit-for", "audit-interval", settings.audit_interval > settings.audit_for),
         ];
         for (key, first, upside_down) in pairs {
             if upside_down {

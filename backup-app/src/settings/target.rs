@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use backup_core::{Completion, OnMissingBase, OnUnknown, Repeat};
+pub use backup_core::{Completion, OnMissingBase, OnSurplus, OnUnknown, Repeat};
 use secrecy::SecretString;
 
 use super::{CategoryType, YbaAddress};
@@ -42,6 +42,8 @@ pub struct TargetSettings {
     pub completion: Completion,
     /// `on-unknown` (`fail`): what to do when nobody can tell whether a POST started a backup.
     pub on_unknown: OnUnknown,
+    /// `on-surplus` (`keep`): what to do with a second backup of one batch.
+    pub on_surplus: OnSurplus,
     /// `full-backup-url` of the original, used as given.
     pub full_backup_url: Option<YbaAddress>,
     /// `incremental-backup-url` of the original, used as given.
@@ -125,6 +127,10 @@ impl Words for Repeat {
 
 impl Words for Completion {
     const WORDS: &'static [(&'static str, Self)] = &[("poll", Self::Poll), ("accepted", Self::Accepted)];
+}
+
+impl Words for OnSurplus {
+    const WORDS: &'static [(&'static str, Self)] = &[("keep", Self::Keep), ("delete", Self::Delete)];
 }
 
 impl Words for OnUnknown {

@@ -109,6 +109,7 @@ fn the_table_of_the_configuration_masks_secrets() {
     yba.databases.db1.deadline              24h                                                                                                           default
     yba.databases.db1.completion            poll                                                                                                          default
     yba.databases.db1.on-unknown            fail                                                                                                          default
+    yba.databases.db1.on-surplus            keep                                                                                                          default
     yba.databases.db1.api-token             ******                                                                                                        application.yml:46, from YBA_API_TOKEN
     yba.databases.db1.universe-uuid         8a1d1c5e-35a2-4a4b-8f0e-0a5f0f6f9d02                                                                          application.yml:47
     yba.databases.db1.storage-config-uuid   20946d96-978f-4577-ae9f-c156edc77a6d                                                                          application.yml:45
@@ -123,6 +124,7 @@ fn the_table_of_the_configuration_masks_secrets() {
     yba.databases.db2.deadline              24h                                                                                                           default
     yba.databases.db2.completion            poll                                                                                                          default
     yba.databases.db2.on-unknown            fail                                                                                                          default
+    yba.databases.db2.on-surplus            keep                                                                                                          default
     yba.databases.db2.api-token             ******                                                                                                        application.yml:56, from YBA_API_TOKEN_2
     yba.databases.db2.universe-uuid         8a1d1c5e-35a2-4a4b-8f0e-0a5f0f6f9d02                                                                          application.yml:57
     yba.databases.db2.storage-config-uuid   20946d96-978f-4577-ae9f-c156edc77a6d                                                                          application.yml:55
@@ -165,6 +167,8 @@ fn the_table_of_the_configuration_masks_secrets() {
     orchestrator.concurrency                64                                                                                                            default
     orchestrator.max-in-flight              20000                                                                                                         default
     orchestrator.claim-interval             1s                                                                                                            default
+    orchestrator.audit-interval             1m                                                                                                            default
+    orchestrator.audit-for                  25h                                                                                                           default
     orchestrator.shutdown-timeout           20s                                                                                                           default
     ");
 }

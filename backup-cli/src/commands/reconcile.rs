@@ -37,8 +37,11 @@ pub(crate) async fn run(context: &Context, args: &ReconcileArgs) -> Result<Exit>
     let mut round = Round::new(context, &settings, &app.orchestrator);
     let stopped = round.follow(&signals, args.watch).await;
     round.quiet_down();
+    // A command line that is the only one to work here is also the only one to audit.
+    let audited = app.orchestrator.audit().await;
     app.orchestrator.shutdown().await;
     let signal = stopped?;
+    audited?;
     round.conclude(signal)
 }
 

@@ -1,13 +1,14 @@
 //! A full backup: the head of a new chain.
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
-    BackupStrategy, FULL, Found, Observation, PlanError, Start, Unavailable, YbaInstances, yba::create_backup,
+    BackupStrategy, Discard, FULL, Found, Observation, PlanError, Start, TaskList, Unavailable, YbaInstances,
+    yba::create_backup,
 };
 use crate::{
-    ids::TaskId,
+    ids::{BackupId, TaskId},
     record::{Attempt, Plan},
     target::BackupTarget,
 };
@@ -60,5 +61,21 @@ impl BackupStrategy for FullBackup {
 
     async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.yba.cancel(target, task).await
+    }
+
+    async fn tasks_since(
+        &self,
+        target: &BackupTarget,
+        since: DateTime<Utc>,
+    ) -> Result<TaskList, Unavailable> {
+        self.yba.tasks_since(target, since).await
+    }
+
+    async fn leads(&self, target: &BackupTarget) -> Result<(), Unavailable> {
+        self.yba.leads(target).await
+    }
+
+    async fn discard(&self, target: &BackupTarget, backup: &BackupId) -> Result<Discard, Unavailable> {
+        self.yba.discard(target, backup).await
     }
 }

@@ -1,15 +1,15 @@
 //! An incremental backup: builds on the newest completed member of a chain, named by the chain's full backup.
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
-    BackupStrategy, FULL, Found, INCREMENTAL, Observation, PlanError, Start, Unavailable, YbaInstances,
-    yba::create_backup,
+    BackupStrategy, Discard, FULL, Found, INCREMENTAL, Observation, PlanError, Start, TaskList, Unavailable,
+    YbaInstances, yba::create_backup,
 };
 use crate::{
     failure::{ErrorCode, Failure},
-    ids::TaskId,
+    ids::{BackupId, TaskId},
     record::{Attempt, Plan},
     target::{BackupTarget, OnMissingBase},
 };
@@ -84,5 +84,21 @@ impl BackupStrategy for IncrementalBackup {
 
     async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.yba.cancel(target, task).await
+    }
+
+    async fn tasks_since(
+        &self,
+        target: &BackupTarget,
+        since: DateTime<Utc>,
+    ) -> Result<TaskList, Unavailable> {
+        self.yba.tasks_since(target, since).await
+    }
+
+    async fn leads(&self, target: &BackupTarget) -> Result<(), Unavailable> {
+        self.yba.leads(target).await
+    }
+
+    async fn discard(&self, target: &BackupTarget, backup: &BackupId) -> Result<Discard, Unavailable> {
+        self.yba.discard(target, backup).await
     }
 }

@@ -14,7 +14,7 @@ mod unavailable;
 mod yba;
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::Value;
 
 pub use self::{
@@ -25,7 +25,7 @@ pub use self::{
 };
 use crate::{
     failure::Failure,
-    ids::{AttemptId, BackupId, TaskId},
+    ids::{AttemptId, BackupId, TaskId, UniverseId},
     record::{Attempt, Plan},
     target::BackupTarget,
 };
@@ -76,6 +76,22 @@ pub trait BackupStrategy: Send + Sync + 'static {
 
     /// Asks YBA to abort the task. `Ok` means that YBA understood, not that the task is over.
     async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable>;
+
+    /// The tasks that create backups, of every universe of the target's instance, since this time: one answer for all batches
+    /// under audit there. Presence counts from any YBA; absence only together with [`leads`](Self::leads).
+    async fn tasks_since(&self, target: &BackupTarget, since: DateTime<Utc>)
+    -> Result<TaskList, Unavailable>;
+
+    /// Whether the target's instance is the one whose "not there" counts. An `Err` says why not.
+    async fn leads(&self, _target: &BackupTarget) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    /// Deletes a completed backup that is a surplus, unless an increment builds on it. Asked again until it answers
+    /// [`Discard::Gone`].
+    async fn discard(&self, _target: &BackupTarget, _backup: &BackupId) -> Result<Discard, Unavailable> {
+        Ok(Discard::Refused("its strategy deletes no backups".to_owned()))
+    }
 }
 
 /// Why there is no plan.
@@ -119,17 +135,87 @@ pub enum Start {
 /// What a look-up found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// One of the attempts started this task.
-    Task {
-        /// The task.
-        task: TaskId,
-        /// The attempt; `None` where YBA does not show it, and the task was recognised by its backup row.
-        attempt: Option<AttemptId>,
-    },
+    /// The attempts started these tasks: all that YBA shows, and at least one. One of them counts, the others are a surplus.
+    Tasks(Vec<ListedTask>),
     /// None did, as far as the answering leader knows.
     Nothing,
     /// It cannot be decided: what would have to be checked by hand, in words.
     Undecidable(String),
+}
+
+impl Found {
+    /// One open task. `attempt` is `None` where YBA does not show it, and the task was recognised by its backup row.
+    pub fn task(task: impl Into<TaskId>, attempt: Option<AttemptId>) -> Self {
+        Self::Tasks(vec![ListedTask::new(task, attempt, ListedState::Open)])
+    }
+}
+
+/// A task that creates a backup, as YBA's task list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedTask {
+    /// The task.
+    pub task: TaskId,
+    /// The attempt that its marker names, if the marker is one as we send it.
+    pub attempt: Option<AttemptId>,
+    /// Whether YBA shows by a marker which request started it.
+    pub is_marked: bool,
+    /// Whether a schedule of YBA started it.
+    pub is_scheduled: bool,
+    /// The universe that it works on, where YBA shows it.
+    pub universe: Option<UniverseId>,
+    /// Where it stands.
+    pub state: ListedState,
+    /// When YBA accepted it, UTC.
+    pub created: Option<DateTime<Utc>>,
+}
+
+impl ListedTask {
+    /// A task of which no more is known.
+    pub fn new(task: impl Into<TaskId>, attempt: Option<AttemptId>, state: ListedState) -> Self {
+        let is_marked = attempt.is_some();
+        Self {
+            task: task.into(),
+            attempt,
+            is_marked,
+            is_scheduled: false,
+            universe: None,
+            state,
+            created: None,
+        }
+    }
+}
+
+/// Where a listed task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListedState {
+    /// Not over, or in a state that we do not know.
+    Open,
+    /// `Success`.
+    Succeeded,
+    /// `Failure` or `Aborted`.
+    Over,
+}
+
+/// The answer to [`BackupStrategy::tasks_since`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TaskList {
+    /// The tasks.
+    pub tasks: Vec<ListedTask>,
+    /// The list was cut: tasks that YBA accepted before this are not all in it, although they were asked for.
+    pub complete_since: Option<DateTime<Utc>>,
+    /// YBA shows no markers, so a task cannot be told to be ours.
+    pub without_markers: bool,
+}
+
+/// The answer to [`BackupStrategy::discard`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Discard {
+    /// YBA accepted the deletion; whether it is carried out shows later.
+    Asked,
+    /// The backup is not there any more, or is being deleted.
+    Gone,
+    /// The backup stays, for this reason.
+    Refused(String),
 }
 
 /// A task and its backup, as YBA shows them.
@@ -139,6 +225,13 @@ pub struct Observation {
     pub task: TaskView,
     /// Its backup: looked at once the task has ended.
     pub backup: Option<BackupView>,
+}
+
+impl Observation {
+    /// Whether the task has ended, as far as YBA knows.
+    pub(crate) fn is_over(&self) -> bool {
+        !matches!(self.task, TaskView::Open { .. })
+    }
 }
 
 /// A task as YBA shows it.

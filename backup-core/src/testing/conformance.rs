@@ -19,6 +19,7 @@
     reason = "each function is a test: it panics where the contract is broken"
 )]
 
+mod auditing;
 mod cancelling;
 mod creating;
 mod following;
@@ -35,8 +36,8 @@ use async_trait::async_trait;
 use serde_json::json;
 
 pub use self::{
-    cancelling::*, creating::*, following::*, leasing::*, pruning::*, reading::*, reopening::*, saving::*,
-    slots::*,
+    auditing::*, cancelling::*, creating::*, following::*, leasing::*, pruning::*, reading::*, reopening::*,
+    saving::*, slots::*,
 };
 use super::{ManualClock, fixtures};
 use crate::{
@@ -61,6 +62,19 @@ fn without_answer(record: &BackupRecord) -> BackupRecord {
 macro_rules! conformance_tests {
     ($subject:path) => {
         $crate::conformance_tests! { @each $subject:
+            a_batch_that_ended_in_doubt_is_due_for_its_audit
+            a_claimed_audit_is_due_again_after_its_lease
+            a_claim_of_audits_is_limited_and_takes_the_oldest_due_first
+            of_many_claimants_each_audit_has_one
+            a_report_is_written_with_its_exception
+            an_outdated_report_writes_nothing
+            reports_are_answered_in_order
+            an_audit_that_is_over_is_due_no_more
+            a_batch_is_not_opened_with_what_an_audit_has_changed
+            a_batch_under_audit_is_not_deleted
+            a_doubt_outlives_a_save
+            a_doubt_about_a_finished_batch_puts_it_under_audit
+            the_tasks_that_batches_count_are_known
             a_batch_asked_to_cancel_says_so
             a_cancelled_waiter_is_due_at_once
             a_finished_batch_is_not_cancelled
@@ -312,8 +326,12 @@ fn to_millis(record: &BackupRecord) -> BackupRecord {
     record.deadline_at = cut(record.deadline_at);
     record.phase_since = cut(record.phase_since);
     record.waiting_since = record.waiting_since.map(cut);
+    record.audit_until = record.audit_until.map(cut);
     for attempt in &mut record.attempts {
         attempt.at = cut(attempt.at);
+    }
+    for surplus in &mut record.surplus {
+        surplus.found_at = cut(surplus.found_at);
     }
     record
 }
@@ -346,6 +364,7 @@ mod tests {
     fn every_function_is_on_the_list() {
         let list = include_str!("conformance.rs");
         let sources = [
+            include_str!("conformance/auditing.rs"),
             include_str!("conformance/cancelling.rs"),
             include_str!("conformance/creating.rs"),
             include_str!("conformance/following.rs"),

@@ -13,12 +13,13 @@ use chrono::{DateTime, Utc};
 use super::conformance::{ReadExceptions, RecordedException};
 use crate::{
     clock::Clock,
-    ids::{BatchId, IdempotencyKey, OwnerId},
+    ids::{BatchId, IdempotencyKey, OwnerId, TaskId},
     record::BackupRecord,
     state::{Phase, TrackerStatus},
     store::{
-        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, PageKey, Refusal,
-        Saved, StoreError, TrackingStore, is_same_step, queued,
+        AuditClaim, AuditNext, AuditReport, AuditWork, BackupFilter, BackupPage, Beat, Claim, Claimed,
+        Created, Follower, Hold, Lease, PageKey, Refusal, Saved, StoreError, TrackingStore, is_same_step,
+        queued,
     },
 };
 
@@ -65,6 +66,8 @@ struct State {
     keys: HashMap<IdempotencyKey, BatchId>,
     slots: HashMap<String, BatchId>,
     exceptions: Vec<Exception>,
+    /// The last right to an audit that was given out.
+    last_token: i64,
 }
 
 struct Exception {
@@ -80,9 +83,17 @@ struct Row {
     epoch: i64,
     /// Owned: when the lease ends. Otherwise: not before.
     due_at: Duration,
+    /// When the audit is due, and the last right to it that was given out.
+    audit: Option<(Duration, i64)>,
 }
 
 impl Row {
+    fn audit_claim(&self) -> Option<AuditClaim> {
+        let (_, token) = self.audit.filter(|_| self.record.is_done())?;
+        let (batch, business_date) = (self.record.batch.clone(), self.record.business_date);
+        Some(AuditClaim { batch, business_date, epoch: self.epoch, token })
+    }
+
     fn lease(&self) -> Option<Lease> {
         self.owner.map(|owner| Lease {
             batch: self.record.batch.clone(),
@@ -201,8 +212,17 @@ impl State {
             let what = format!("batch \"{}\" is {}, not failed", record.batch, row.record.status());
             return Err(StoreError::Conflict { what });
         }
+        if row.record.lost != record.lost || row.record.surplus != record.surplus {
+            return Err(StoreError::Conflict { what: audited_meanwhile(&record.batch) });
+        }
         let epoch = row.epoch + 1;
-        Ok(self.write_new(record, epoch, hold, now))
+        let in_doubt = row.record.in_doubt;
+        Ok(self.write_new(
+            &BackupRecord { in_doubt: in_doubt || record.in_doubt, ..record.clone() },
+            epoch,
+            hold,
+            now,
+        ))
     }
 
     fn write_new(&mut self, record: &BackupRecord, epoch: i64, hold: Hold, now: Duration) -> Created {
@@ -211,7 +231,7 @@ impl State {
         let is_worked_on = record.phase == Phase::Planned || record.phase.holds_slot();
         // Whoever is queued is woken when the slot is free; the lease's time is for a wake-up that was missed.
         let due_at = if is_worked_on || is_queued { now + hold.lease } else { now };
-        let row = Row { record, owner: is_worked_on.then_some(hold.owner), epoch, due_at };
+        let row = Row { record, owner: is_worked_on.then_some(hold.owner), epoch, due_at, audit: None };
         let created = row.created();
         self.add_exception(&row.record);
         self.batches.insert(row.record.batch.clone(), row);
@@ -237,7 +257,8 @@ impl State {
             let by = self.slots[&before.slot].clone();
             return Ok(Saved::SlotTaken { by });
         }
-        self.overwrite(record, before.cancel_requested, now + retry_in);
+        self.overwrite(record, &before, now + retry_in);
+        self.set_audit(record, now);
         self.add_exception(record);
         if before.phase.holds_slot() && !record.phase.holds_slot() {
             self.free_slot(&before, now);
@@ -245,14 +266,76 @@ impl State {
         Ok(Saved::Yes)
     }
 
-    fn overwrite(&mut self, record: &BackupRecord, cancel_requested: bool, due_at: Duration) {
+    fn overwrite(&mut self, record: &BackupRecord, before: &BackupRecord, due_at: Duration) {
         let Some(row) = self.batches.get_mut(&record.batch) else { return };
         row.record = record.clone();
-        row.record.cancel_requested |= cancel_requested;
+        row.record.cancel_requested |= before.cancel_requested;
+        row.record.in_doubt |= before.in_doubt;
         if matches!(record.phase, Phase::Waiting | Phase::Done) {
             row.owner = None;
             row.due_at = due_at;
         }
+    }
+
+    /// Who is under audit is due for it at once.
+    fn set_audit(&mut self, record: &BackupRecord, now: Duration) {
+        let Some(row) = self.batches.get_mut(&record.batch) else { return };
+        self.last_token += 1;
+        row.audit = record.audit_until.map(|_| (now, self.last_token));
+    }
+
+    fn claim_audits(&mut self, lease: Duration, limit: u32, now: Duration) -> Vec<AuditWork> {
+        let mut due: Vec<&mut Row> =
+            self.batches.values_mut().filter(|row| row.audit.is_some_and(|(due, _)| due <= now)).collect();
+        due.sort_by_key(|row| (row.audit.map(|(due, _)| due), row.record.batch.clone()));
+        due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let last_token = &mut self.last_token;
+        let claim = |row: &mut Row| {
+            *last_token += 1;
+            row.audit = Some((now + lease, *last_token));
+            Some(AuditWork { claim: row.audit_claim()?, record: row.record.clone() })
+        };
+        due.into_iter().filter_map(claim).collect()
+    }
+
+    fn record_audit(&mut self, report: &AuditReport, now: Duration) -> Option<AuditClaim> {
+        let row = self.batches.get_mut(&report.claim.batch)?;
+        if row.audit_claim().as_ref() != Some(&report.claim) {
+            return None;
+        }
+        row.record.lost.clone_from(&report.lost);
+        row.record.surplus.clone_from(&report.surplus);
+        self.last_token += 1;
+        match report.next {
+            AuditNext::In(pause) => row.audit = Some((now + pause, self.last_token)),
+            AuditNext::Over => {
+                row.audit = None;
+                row.record.audit_until = None;
+                row.record.in_doubt = false;
+            }
+        }
+        if let Some(note) = &report.note {
+            let batch = Some(report.claim.batch.to_string());
+            let recorded = RecordedException { batch, failure: note.failure.clone() };
+            self.exceptions.push(Exception { recorded, refusal: None });
+        }
+        Some(AuditClaim { token: self.last_token, ..report.claim.clone() })
+    }
+
+    fn doubt(&mut self, batch: &BatchId, until: DateTime<Utc>, now: Duration) {
+        let Some(row) = self.batches.get_mut(batch) else { return };
+        row.record.in_doubt = true;
+        if row.record.is_done() {
+            self.last_token += 1;
+            row.record.audit_until = row.record.audit_until.max(Some(until));
+            row.audit = Some((now, self.last_token));
+        }
+    }
+
+    fn counted(&self, tasks: &[TaskId]) -> Vec<TaskId> {
+        let counts =
+            |task: &&TaskId| self.batches.values().any(|row| row.record.task.as_ref() == Some(*task));
+        tasks.iter().filter(counts).cloned().collect()
     }
 
     fn claim(&mut self, claim: &Claim, now: Duration) -> Vec<Claimed> {
@@ -361,7 +444,9 @@ impl State {
     }
 
     fn prune(&mut self, before: DateTime<Utc>, limit: usize) -> usize {
-        let is_old = |row: &&Row| row.record.is_done() && row.record.ended_at.is_some_and(|end| end < before);
+        let is_old = |row: &&Row| {
+            row.record.is_done() && row.audit.is_none() && row.record.ended_at.is_some_and(|end| end < before)
+        };
         let mut gone: Vec<PageKey> = self.batches.values().filter(is_old).map(Row::page_key).collect();
         gone.sort_by(|a, b| (a.created_at, &a.batch).cmp(&(b.created_at, &b.batch)));
         gone.truncate(limit);
@@ -405,6 +490,11 @@ fn passes(row: &Row, filter: &BackupFilter) -> bool {
             .after
             .as_ref()
             .is_none_or(|after| (record.created_at, &record.batch) < (after.created_at, &after.batch))
+}
+
+/// Why a failed batch is not opened with what was read of it before.
+fn audited_meanwhile(batch: &BatchId) -> String {
+    format!("an audit of batch \"{batch}\" recorded what it found just now")
 }
 
 fn not_found(batch: &BatchId) -> StoreError {
@@ -469,6 +559,28 @@ impl TrackingStore for InMemoryStore {
 
     async fn request_cancel(&self, batch: &BatchId) -> Result<bool, StoreError> {
         self.run("request_cancel", |state, now| state.request_cancel(batch, now))
+    }
+
+    async fn claim_audits(&self, lease: Duration, limit: u32) -> Result<Vec<AuditWork>, StoreError> {
+        self.run("claim_audits", |state, now| Ok(state.claim_audits(lease, limit, now)))
+    }
+
+    async fn record_audits(&self, reports: &[AuditReport]) -> Result<Vec<Option<AuditClaim>>, StoreError> {
+        self.run("record_audits", |state, now| {
+            Ok(reports.iter().map(|report| state.record_audit(report, now)).collect())
+        })
+    }
+
+    async fn doubt(&self, batch: &BatchId, audit_for: Duration) -> Result<(), StoreError> {
+        let until = self.clock.now() + audit_for;
+        self.run("doubt", |state, now| {
+            state.doubt(batch, until, now);
+            Ok(())
+        })
+    }
+
+    async fn counted(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {
+        self.run("counted", |state, _| Ok(state.counted(tasks)))
     }
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {

@@ -6,15 +6,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 
 use crate::{
-    ids::{AttemptId, InstanceName, TaskId},
+    ids::{AttemptId, BackupId, InstanceName, TaskId},
     record::{Attempt, Plan},
     strategy::{
-        BackupStrategy, BackupView, BackupViewState, FULL, Found, Observation, PlanError, Start, TaskView,
-        Unavailable,
+        BackupStrategy, BackupView, BackupViewState, Discard, FULL, Found, Observation, PlanError, Start,
+        TaskList, TaskView, Unavailable,
     },
     target::BackupTarget,
 };
@@ -22,7 +22,7 @@ use crate::{
 /// A strategy without YBA: it answers from queues, and otherwise that all is well.
 ///
 /// Unless told otherwise, a plan is a full backup, a start is accepted as the task `task-<attempt>`, a look-up
-/// finds nothing, and every task has succeeded with a completed backup. Clones share their script.
+/// finds nothing, a task list is empty, a backup to be deleted is gone, and every task has succeeded with a completed backup. Clones share their script.
 #[derive(Clone, Debug, Default)]
 pub struct ScriptedStrategy {
     script: Arc<Mutex<Script>>,
@@ -36,8 +36,12 @@ struct Script {
     finds: VecDeque<Result<Found, Unavailable>>,
     looks: VecDeque<Result<Observation, Unavailable>>,
     posted: Vec<AttemptId>,
+    lists: VecDeque<Result<TaskList, Unavailable>>,
+    discards: VecDeque<Result<Discard, Unavailable>>,
     looked: usize,
+    listed: usize,
     aborted: Vec<TaskId>,
+    discarded: Vec<BackupId>,
 }
 
 impl ScriptedStrategy {
@@ -89,6 +93,31 @@ impl ScriptedStrategy {
     pub fn then_look(self, seen: Result<Observation, Unavailable>, times: usize) -> Self {
         self.lock().looks.extend(std::iter::repeat_n(seen, times));
         self
+    }
+
+    /// The next `times` task lists.
+    pub fn list_next(&self, list: &Result<TaskList, Unavailable>, times: usize) {
+        self.lock().lists.extend(std::iter::repeat_n(list.clone(), times));
+    }
+
+    /// The next answer to a look at a task, of a strategy that is in use.
+    pub fn look_next(&self, seen: Result<Observation, Unavailable>) {
+        self.lock().looks.push_back(seen);
+    }
+
+    /// The next answer to a request to delete a backup.
+    pub fn discard_next(&self, answer: Result<Discard, Unavailable>) {
+        self.lock().discards.push_back(answer);
+    }
+
+    /// How often the tasks were listed.
+    pub fn listed(&self) -> usize {
+        self.lock().listed
+    }
+
+    /// The backups that were asked to be deleted.
+    pub fn discarded(&self) -> Vec<BackupId> {
+        self.lock().discarded.clone()
     }
 
     /// The attempts that were posted.
@@ -170,5 +199,21 @@ impl BackupStrategy for ScriptedStrategy {
     async fn cancel(&self, _target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.lock().aborted.push(task.clone());
         Ok(())
+    }
+
+    async fn tasks_since(
+        &self,
+        _target: &BackupTarget,
+        _since: DateTime<Utc>,
+    ) -> Result<TaskList, Unavailable> {
+        let mut script = self.lock();
+        script.listed += 1;
+        script.lists.pop_front().unwrap_or_else(|| Ok(TaskList::default()))
+    }
+
+    async fn discard(&self, _target: &BackupTarget, backup: &BackupId) -> Result<Discard, Unavailable> {
+        let mut script = self.lock();
+        script.discarded.push(backup.clone());
+        script.discards.pop_front().unwrap_or(Ok(Discard::Gone))
     }
 }

@@ -1,5 +1,6 @@
 //! The path of a backup as stories, on the in-memory store and a clock that the test moves.
 
+mod audit;
 mod crashes;
 mod foreign;
 mod model;
@@ -11,3 +12,4 @@ mod requests;
 mod seams;
 mod world;
 mod yba;
+mod yba_audit;

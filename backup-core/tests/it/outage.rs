@@ -12,10 +12,10 @@ use std::{
 use async_trait::async_trait;
 use backup_core::{
     Attempt, BackupRequest, BackupStrategy, BackupTarget, Clock, Plan, TaskId, TrackerStatus,
-    strategy::{FULL, Found, Observation, PlanError, Start, Unavailable},
+    strategy::{FULL, Found, Observation, PlanError, Start, TaskList, Unavailable},
     testing::{ManualClock, Moment, ScriptedStrategy, fixtures},
 };
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde_json::json;
 
 use crate::world::World;
@@ -127,6 +127,10 @@ impl BackupStrategy for FarYba {
 
     async fn cancel(&self, _: &BackupTarget, _: &TaskId) -> Result<(), Unavailable> {
         self.call().await
+    }
+
+    async fn tasks_since(&self, _: &BackupTarget, _: DateTime<Utc>) -> Result<TaskList, Unavailable> {
+        self.call().await.map(|()| TaskList::default())
     }
 }
 

@@ -158,7 +158,7 @@ async fn a_lost_answer_is_looked_up_before_anything_is_repeated() {
             .then_start(Start::Unknown { cause: "timeout".into() })
             .then_find(Ok(Found::Nothing))
             .then_find(Err(Unavailable::unreachable("standby")))
-            .then_find(Ok(Found::Task { task: "task-7".into(), attempt: None })),
+            .then_find(Ok(Found::task("task-7", None))),
     );
     let orchestrator = world.replica();
     let batch = orchestrator.submit(request()).await.unwrap().batch;

@@ -210,7 +210,7 @@ async fn a_rerun_adopts_what_a_lost_attempt_started_after_all() {
     let batch = orchestrator.submit(request()).await.unwrap().batch;
     assert_eq!(world.end_of(&batch).await.failure.unwrap().code, ErrorCode::TaskLost);
 
-    let found = ScriptedStrategy::new().then_find(Ok(Found::Task { task: "task-1".into(), attempt: None }));
+    let found = ScriptedStrategy::new().then_find(Ok(Found::task("task-1", None)));
     let second = world.replica_with(found.clone());
     let again = second.submit(request().with_batch(batch.as_str())).await.unwrap();
     assert_eq!(again.phase, Phase::Running);

@@ -191,9 +191,10 @@ mod stuck {
 
     use async_trait::async_trait;
     use backup_core::{
-        BackupRecord, BatchId, IdempotencyKey, Phase, StoreError, TrackingStore,
+        BackupRecord, BatchId, IdempotencyKey, Phase, StoreError, TaskId, TrackingStore,
         store::{
-            BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, Refusal, Saved,
+            AuditClaim, AuditReport, AuditWork, BackupFilter, BackupPage, Beat, Claim, Claimed, Created,
+            Follower, Hold, Lease, Refusal, Saved,
         },
     };
     use chrono::{DateTime, Utc};
@@ -241,6 +242,18 @@ mod stuck {
             pending().await
         }
         async fn request_cancel(&self, _: &BatchId) -> Result<bool, StoreError> {
+            pending().await
+        }
+        async fn claim_audits(&self, _: Duration, _: u32) -> Result<Vec<AuditWork>, StoreError> {
+            pending().await
+        }
+        async fn record_audits(&self, _: &[AuditReport]) -> Result<Vec<Option<AuditClaim>>, StoreError> {
+            pending().await
+        }
+        async fn doubt(&self, _: &BatchId, _: Duration) -> Result<(), StoreError> {
+            pending().await
+        }
+        async fn counted(&self, _: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {
             pending().await
         }
         async fn refuse(&self, _: &Refusal) -> Result<(), StoreError> {

@@ -4,11 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use backup_core::{
     Attempt, BackupRecord, BackupStrategy, BackupTarget, FixedTargets, Plan, TaskId,
-    strategy::{Found, Observation, PlanError, Start, Unavailable},
+    strategy::{Found, Observation, PlanError, Start, TaskList, Unavailable},
     testing::{Moment, ScriptedStrategy, fixtures},
 };
 use backup_store::StoreConfig;
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use rstest::rstest;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -393,6 +393,14 @@ impl BackupStrategy for SlowPlan {
 
     async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.yba.cancel(target, task).await
+    }
+
+    async fn tasks_since(
+        &self,
+        target: &BackupTarget,
+        since: DateTime<Utc>,
+    ) -> Result<TaskList, Unavailable> {
+        self.yba.tasks_since(target, since).await
     }
 }
 

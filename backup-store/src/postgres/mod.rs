@@ -7,6 +7,7 @@
 //! No CTE says `MATERIALIZED`: YugabyteDB 2024.2, built on PostgreSQL 11, does not know the word, and every newer version
 //! computes ours once anyway: they write, lock rows, are used twice, or stand in an `ARRAY(..)`.
 
+mod audit;
 mod claim;
 mod clean;
 mod clock;
@@ -41,7 +42,7 @@ use backup_core::Clock;
 use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::{Connection, PgConnection, Row, postgres::types::PgInterval};
 
-pub use self::{claim::ANY as CLAIM, prune::PRUNE};
+pub use self::{audit::CLAIM as CLAIM_AUDITS, claim::ANY as CLAIM, prune::PRUNE};
 use self::{
     clock::DatabaseClock,
     judge::{is_read_only, judge},

@@ -32,6 +32,12 @@ pub const PRUNE: &str = "
         FROM backup_batch AS batch
         WHERE batch.created_at < $1
             AND batch.ended_at < $1
+            AND NOT EXISTS (
+                SELECT
+                FROM backup_work AS work
+                WHERE work.batch_id = batch.batch_id
+                    AND work.audit_due_at IS NOT NULL
+            )
         ORDER BY batch.created_at, batch.batch_id
         LIMIT $2
         FOR UPDATE SKIP LOCKED

@@ -1,4 +1,5 @@
-//! A failed batch is opened again, in one statement: whoever finds it failed has won.
+//! A failed batch is opened again, in one statement: whoever finds it failed has won, if no audit recorded more of it than the
+//! caller had read.
 
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use backup_core::{
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
-use super::{interval, read, rows::number};
+use super::{clean, interval, read, rows::number};
 use crate::{
-    fields::{is_worked_on, lost_attempts, note},
+    fields::{is_worked_on, lost_attempts, note, surplus},
     outcome::created,
     replay::{Repeat, TryError},
 };
@@ -29,8 +30,24 @@ pub(super) async fn reopen(
     let is_worked_on = is_worked_on(record.phase);
     let row = sqlx::query(
         "
-        WITH reopened AS (
-            UPDATE backup_batch
+        WITH failed AS (
+            SELECT batch.batch_id
+            FROM backup_batch AS batch
+            WHERE batch.batch_id = $1
+                AND batch.ended_at IS NOT NULL
+                AND batch.error_code IS NOT NULL
+            FOR UPDATE
+        ),
+        unchanged AS (
+            SELECT work.batch_id
+            FROM backup_work AS work
+            WHERE work.batch_id IN (SELECT failed.batch_id FROM failed)
+                AND work.lost_attempts IS NOT DISTINCT FROM $23::jsonb
+                AND work.surplus IS NOT DISTINCT FROM $24::jsonb
+            FOR UPDATE
+        ),
+        reopened AS (
+            UPDATE backup_batch AS batch
             SET
                 strategy = $2,
                 started_at = $3,
@@ -44,10 +61,9 @@ pub(super) async fn reopen(
                 error_code = NULL,
                 error_message = NULL,
                 error_advice = NULL
-            WHERE batch_id = $1
-                AND ended_at IS NOT NULL
-                AND error_code IS NOT NULL
-            RETURNING batch_id
+            FROM unchanged
+            WHERE batch.batch_id = unchanged.batch_id
+            RETURNING batch.batch_id
         ),
         slotted AS (
             INSERT INTO universe_slot (
@@ -83,7 +99,9 @@ pub(super) async fn reopen(
                 due_at = coalesce($16, now()) + $17,
                 epoch = work.epoch + 1,
                 owner = CASE WHEN NOT written.is_queued THEN $18::uuid END,
-                lost_attempts = $23::jsonb,
+                in_doubt = work.in_doubt OR $25,
+                audit_due_at = NULL,
+                audit_until = NULL,
                 task_id = NULL,
                 backup_response = NULL
             FROM written
@@ -157,7 +175,9 @@ pub(super) async fn reopen(
     .bind(attempt.map(|attempt| number(attempt.number)))
     .bind(attempt.map(|attempt| attempt.at))
     .bind(record.business_date)
-    .bind(lost_attempts(record))
+    .bind(lost_attempts(&record.lost))
+    .bind(surplus(&record.surplus).map(clean::json))
+    .bind(record.in_doubt)
     .fetch_optional(&mut *connection)
     .await?;
     let Some(row) = row else { return not_failed(connection, record, hold, repeat).await };

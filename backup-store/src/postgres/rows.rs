@@ -48,6 +48,10 @@ macro_rules! select_records {
                 batch.error_advice,
                 work.cancel_requested,
                 work.lost_attempts,
+                work.in_doubt,
+                work.surplus,
+                work.audit_due_at,
+                work.audit_until,
                 work.epoch,
                 work.owner
             FROM ",
@@ -129,6 +133,9 @@ fn fields(row: &Reader<'_, PgRow>) -> Result<Fields, StoreError> {
         error_advice: row.batch("error_advice")?,
         cancel_requested: row.work("cancel_requested")?,
         lost_attempts: row.work("lost_attempts")?,
+        in_doubt: row.work("in_doubt")?,
+        surplus: row.work("surplus")?,
+        audit_until: moment(row.work("audit_until")?),
     })
 }
 

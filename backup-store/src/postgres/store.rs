@@ -5,18 +5,18 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use backup_core::{
-    BackupRecord, BatchId, Clock, IdempotencyKey, Phase, TrackingStore,
+    BackupRecord, BatchId, Clock, IdempotencyKey, Phase, TaskId, TrackingStore,
     store::{
-        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, Refusal, Saved,
-        StoreError,
+        AuditClaim, AuditReport, AuditWork, BackupFilter, BackupPage, Beat, Claim, Claimed, Created,
+        Follower, Hold, Lease, Refusal, Saved, StoreError,
     },
 };
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, Row};
 
 use super::{
-    PostgresStore, claim, clean, create, follower, judge::judge, lease, prune, read, reopen, rows::read_only,
-    save,
+    PostgresStore, audit, claim, clean, create, follower, judge::judge, lease, prune, read, reopen,
+    rows::read_only, save,
 };
 use crate::{
     fields::{refusal_fields, refusal_id},
@@ -156,6 +156,45 @@ impl TrackingStore for PostgresStore {
             self.access.hand_back(connection, is_asked)
         };
         self.access.replay.run("request_cancel", judge, attempt).await
+    }
+
+    async fn claim_audits(&self, lease: Duration, limit: u32) -> Result<Vec<AuditWork>, StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.access.acquire("claim_audits").await?;
+            let claimed = audit::claim(&mut connection, lease, limit, self.access.now()).await;
+            self.access.hand_back(connection, claimed)
+        };
+        self.access.replay.run("claim_audits", judge, attempt).await
+    }
+
+    async fn record_audits(&self, reports: &[AuditReport]) -> Result<Vec<Option<AuditClaim>>, StoreError> {
+        if reports.is_empty() {
+            return Ok(Vec::new());
+        }
+        let attempt = |_| async move {
+            let mut connection = self.access.acquire("record_audits").await?;
+            let recorded = audit::record(&mut connection, reports, self.access.now()).await;
+            self.access.hand_back(connection, recorded)
+        };
+        self.access.replay.run("record_audits", judge, attempt).await
+    }
+
+    async fn doubt(&self, batch: &BatchId, audit_for: Duration) -> Result<(), StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.access.acquire("doubt").await?;
+            let doubted = audit::doubt(&mut connection, batch, audit_for, self.access.now()).await;
+            self.access.hand_back(connection, doubted)
+        };
+        self.access.replay.run("doubt", judge, attempt).await
+    }
+
+    async fn counted(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {
+        let attempt = |_| async move {
+            let mut connection = self.access.acquire("counted").await?;
+            let counted = audit::counted(&mut connection, tasks).await;
+            self.access.hand_back(connection, counted)
+        };
+        self.access.replay.run("counted", judge, attempt).await
     }
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@
 //! is recorded after a power failure too; one connection that writes, which queues fairly, in immediate transactions,
 //! which never fail in the middle because of another process.
 
+mod audit;
 mod claim;
 mod connections;
 mod create;

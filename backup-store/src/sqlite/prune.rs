@@ -47,6 +47,12 @@ async fn old_batches(
         FROM backup_batch
         WHERE created_at < $1
             AND ended_at < $1
+            AND NOT EXISTS (
+                SELECT 1
+                FROM backup_work AS work
+                WHERE work.batch_id = backup_batch.batch_id
+                    AND work.audit_due_at IS NOT NULL
+            )
         ORDER BY created_at, batch_id
         LIMIT $2
         ",

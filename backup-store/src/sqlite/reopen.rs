@@ -23,7 +23,8 @@ pub(super) async fn reopen(
     let there = read::find(connection, &new.record.batch)
         .await?
         .ok_or_else(|| StoreError::NotFound { batch: new.record.batch.clone() })?;
-    if there.record.status() != TrackerStatus::Failed {
+    let is_unchanged = there.record.lost == new.record.lost && there.record.surplus == new.record.surplus;
+    if there.record.status() != TrackerStatus::Failed || !is_unchanged {
         return Ok(there.answer_reopen(new.record, new.hold, repeat)?);
     }
     let queued_note = note(&queued(new.record)).map(|note| note.to_string());
@@ -136,7 +137,8 @@ const REOPEN: &str = concat!(
         due_at = $2 + (input.value ->> 'lease'),
         epoch = work.epoch + 1,
         owner = iif(taken.slot IS NULL, input.value ->> 'owner', NULL),
-        lost_attempts = input.value ->> 'lost_attempts',
+        audit_due_at = NULL,
+        audit_until = NULL,
         task_id = NULL,
         backup_response = NULL
     FROM ",

@@ -57,6 +57,10 @@ macro_rules! select_records {
                 batch.error_advice,
                 work.cancel_requested,
                 work.lost_attempts,
+                work.in_doubt,
+                work.surplus,
+                work.audit_due_at,
+                work.audit_until,
                 work.epoch,
                 work.owner
             FROM backup_work AS work
@@ -105,6 +109,7 @@ pub(super) fn listed(row: &SqliteRow) -> Listed {
 fn fields(row: &Reader<'_, SqliteRow>) -> Result<Fields, StoreError> {
     let note: Option<String> = row.work("note")?;
     let lost = row.work::<Option<Json<Value>>>("lost_attempts")?;
+    let surplus = row.work::<Option<Json<Value>>>("surplus")?;
     Ok(Fields {
         batch_id: row.name().to_owned(),
         business_date: row.work("business_date")?,
@@ -124,6 +129,9 @@ fn fields(row: &Reader<'_, SqliteRow>) -> Result<Fields, StoreError> {
         waiting_since: row.work("waiting_since")?,
         note: note.map(|note| serde_json::from_str(&note).unwrap_or(Value::String(note))),
         lost_attempts: lost.map(|json| json.0),
+        in_doubt: row.work("in_doubt")?,
+        surplus: surplus.map(|json| json.0),
+        audit_until: row.work::<Option<i64>>("audit_until")?.and_then(DateTime::from_timestamp_millis),
         attempts: attempts(row)?,
         task_id: row.work("task_id")?,
         backup_id: row.batch("backup_id")?,

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use backup_core::{
-    BackupRecord, BatchId, IdempotencyKey, Phase, TrackingStore,
+    BackupRecord, BatchId, IdempotencyKey, Phase, TaskId, TrackingStore,
     store::{
-        BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, Refusal, Saved,
-        StoreError,
+        AuditClaim, AuditReport, AuditWork, BackupFilter, BackupPage, Beat, Claim, Claimed, Created,
+        Follower, Hold, Lease, Refusal, Saved, StoreError,
     },
 };
 use chrono::{DateTime, Utc};
 use sqlx::{Row, SqliteConnection};
 
-use super::{SqliteStore, claim, create, follower, judge, prune, read, reopen, rows::time, save};
+use super::{SqliteStore, audit, claim, create, follower, judge, prune, read, reopen, rows::time, save};
 use crate::{
     fields::{refusal_fields, refusal_id},
     replay::{Repeat, TryError},
@@ -142,6 +142,44 @@ impl TrackingStore for SqliteStore {
             transaction.end(is_asked).await
         };
         self.replay.run("request_cancel", judge, attempt).await
+    }
+
+    async fn claim_audits(&self, lease: Duration, limit: u32) -> Result<Vec<AuditWork>, StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("claim_audits").await?;
+            let claimed = audit::claim(&mut transaction, lease, limit, self.now()).await?;
+            transaction.commit().await?;
+            Ok(claimed)
+        };
+        self.replay.run("claim_audits", judge, attempt).await
+    }
+
+    async fn record_audits(&self, reports: &[AuditReport]) -> Result<Vec<Option<AuditClaim>>, StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("record_audits").await?;
+            let recorded = audit::record(&mut transaction, reports, self.now()).await?;
+            transaction.commit().await?;
+            Ok(recorded)
+        };
+        self.replay.run("record_audits", judge, attempt).await
+    }
+
+    async fn doubt(&self, batch: &BatchId, audit_for: Duration) -> Result<(), StoreError> {
+        let attempt = |_| async move {
+            let mut transaction = self.begin("doubt").await?;
+            audit::doubt(&mut transaction, batch, audit_for, self.now()).await?;
+            Ok(transaction.commit().await?)
+        };
+        self.replay.run("doubt", judge, attempt).await
+    }
+
+    async fn counted(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {
+        let attempt = |_| async move {
+            self.replay.round_trip("counted");
+            let mut connection = self.reader.acquire().await?;
+            audit::counted(&mut connection, tasks).await
+        };
+        self.replay.run("counted", judge, attempt).await
     }
 
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {

@@ -89,6 +89,12 @@ impl SimulatorBuilder {
         self
     }
 
+    /// How many rows the list of tasks has at most (2000).
+    pub fn task_list_limit(mut self, rows: usize) -> Self {
+        self.settings.task_list_limit = rows;
+        self
+    }
+
     /// The version it reports.
     pub fn version(mut self, version: impl Into<String>) -> Self {
         self.settings.version = version.into();

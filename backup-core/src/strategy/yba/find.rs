@@ -7,15 +7,20 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use yba_client::{BackupQuery, TaskSummary};
 
-use super::{Instance, YbaInstances, no_answer};
+use super::{
+    Instance, YbaInstances, no_answer,
+    tasks::{creates_backup, is_of_universe, listed},
+};
 use crate::{
     record::Attempt,
-    strategy::{Found, Unavailable},
+    strategy::{Found, ListedTask, Unavailable},
     target::BackupTarget,
 };
 
 /// How far YBA's clock and ours may be apart when tasks are compared with an attempt by time.
 const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
+/// A list with fewer rows is not cut, whatever its oldest row: no YBA is configured to show so few.
+const LEAST_CUT: usize = 100;
 
 impl YbaInstances {
     /// Looks for the task of any of these attempts.
@@ -26,19 +31,30 @@ impl YbaInstances {
     ) -> Result<Found, Unavailable> {
         let instance = self.of(target)?;
         let universe = target.universe.as_str().into();
-        let tasks = instance.client.tasks().list(Some(&universe)).await.map_err(|error| no_answer(&error))?;
-        for task in &tasks {
-            if let Some(attempt) = marked_by(task, attempts) {
-                return Ok(Found::Task { task: task.id.as_str().into(), attempt: Some(attempt.id) });
-            }
+        // All of them: a lost attempt of an earlier run may have started something long ago.
+        let first = attempts.iter().map(|attempt| attempt.at).min().unwrap_or(DateTime::<Utc>::MAX_UTC);
+        let (rows, complete_since) =
+            instance.task_rows(Some(&universe), first - CLOCK_SKEW, self.clock.now()).await?;
+        let ours = |row: &&TaskSummary| {
+            marked_by(row, attempts) && creates_backup(row) && is_of_universe(row, universe.as_str())
+        };
+        let found: Vec<ListedTask> = rows.iter().filter(ours).map(listed).collect();
+        if !found.is_empty() {
+            return Ok(Found::Tasks(found));
         }
         // Before the negative conclusion; the list itself may have come from a standby.
         instance.must_lead().await?;
+        if let Some(since) = complete_since.filter(|_| rows.len() >= LEAST_CUT) {
+            return Ok(Found::Undecidable(format!(
+                "YBA's task list is cut: it shows none of the tasks of this universe before {since}"
+            )));
+        }
         let since = attempts.last().map_or(DateTime::<Utc>::MIN_UTC, |attempt| attempt.at - CLOCK_SKEW);
-        let suspects: Vec<&TaskSummary> = tasks
+        let suspects: Vec<&TaskSummary> = rows
             .iter()
-            .filter(|task| creates_backup(task, target) && task.create_time.is_none_or(|at| at >= since))
-            .filter(|task| task.correlation_id.is_none() || !instance.shows_marker())
+            .filter(|row| creates_backup(row) && is_of_universe(row, universe.as_str()))
+            .filter(|row| row.create_time.is_none_or(|at| at >= since))
+            .filter(|row| row.correlation_id.is_none() || !instance.shows_marker())
             .collect();
         if suspects.is_empty() {
             return Ok(Found::Nothing);
@@ -48,10 +64,6 @@ impl YbaInstances {
 }
 
 impl Instance {
-    fn shows_marker(&self) -> bool {
-        !self.marker_lost.load(std::sync::atomic::Ordering::Acquire)
-    }
-
     /// Exactly one backup of ours in the window is ours; anything else is for a person to decide.
     async fn find_by_rows(
         &self,
@@ -75,7 +87,10 @@ impl Instance {
             .filter(|task| suspects.iter().any(|suspect| suspect.id == **task))
             .collect();
         match rows.as_slice() {
-            [task] if suspects.len() == 1 => Ok(Found::Task { task: task.as_str().into(), attempt: None }),
+            [task] if suspects.len() == 1 => {
+                let found = suspects.iter().filter(|suspect| suspect.id == **task).map(|row| listed(row));
+                Ok(Found::Tasks(found.map(|task| ListedTask { attempt: None, ..task }).collect()))
+            }
             _ => {
                 let ids: Vec<&str> = suspects.iter().map(|task| task.id.as_str()).collect();
                 Ok(Found::Undecidable(format!(
@@ -87,13 +102,7 @@ impl Instance {
     }
 }
 
-fn marked_by<'a>(task: &TaskSummary, attempts: &'a [Attempt]) -> Option<&'a Attempt> {
-    let marker = task.correlation_id.as_ref()?;
-    attempts.iter().find(|attempt| attempt.id.to_string() == marker.as_str())
-}
-
-fn creates_backup(task: &TaskSummary, target: &BackupTarget) -> bool {
-    task.type_ == "Create"
-        && (task.target.is_empty() || task.target == "Backup")
-        && task.target_uuid.as_deref().is_none_or(|id| id == target.universe.as_str())
+fn marked_by(row: &TaskSummary, attempts: &[Attempt]) -> bool {
+    let marker = row.correlation_id.as_ref();
+    marker.is_some_and(|marker| attempts.iter().any(|attempt| attempt.id.to_string() == marker.as_str()))
 }

@@ -1,8 +1,10 @@
 //! What the two strategies share: the YBA instances, and the calls that do not depend on the kind of backup.
 
 mod base;
+mod discard;
 mod find;
 mod identity;
+mod tasks;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -217,6 +219,13 @@ impl YbaInstances {
     }
 }
 
+impl YbaInstances {
+    /// Whether the target's instance leads: only then a "not there" counts.
+    pub(super) async fn leads(&self, target: &BackupTarget) -> Result<(), Unavailable> {
+        self.of(target)?.must_lead().await
+    }
+}
+
 impl Instance {
     async fn create(
         &self,
@@ -290,6 +299,10 @@ impl Instance {
             )),
             Err(error) => Err(no_answer(&error)),
         }
+    }
+
+    fn shows_marker(&self) -> bool {
+        !self.marker_lost.load(Ordering::Acquire)
     }
 
     fn note_marker(&self, echoed: bool, name: &InstanceName) {

@@ -8,7 +8,7 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
-use backup_core::{BackupRecord, BackupRequest, BatchStatus, parse_business_date};
+use backup_core::{BackupRecord, BackupRequest, BatchStatus, Surplus, parse_business_date};
 use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde::Serialize;
@@ -68,6 +68,31 @@ struct ExtensionFields {
     /// What an open batch waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_for: Option<String>,
+    /// Tasks of the batch that do not count, as a JSON string.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    surplus: Option<String>,
+    /// Until when YBA is asked for such tasks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_until: Option<String>,
+}
+
+/// A task of the batch that does not count.
+#[derive(Debug, Serialize)]
+struct SurplusFields {
+    task_uuid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backup_uuid: Option<String>,
+    state: &'static str,
+}
+
+impl From<&Surplus> for SurplusFields {
+    fn from(surplus: &Surplus) -> Self {
+        Self {
+            task_uuid: surplus.task.to_string(),
+            backup_uuid: surplus.backup.as_ref().map(ToString::to_string),
+            state: surplus.state.as_str(),
+        }
+    }
 }
 
 impl BackupProcessBody {
@@ -94,7 +119,7 @@ impl BackupProcessBody {
             status: record.batch_status().as_str(),
             start_time: Some(local(record.started_at, zone)),
             end_time: record.ended_at.map(|at| local(at, zone)),
-            extension_fields: ExtensionFields::of_record(record, longest),
+            extension_fields: ExtensionFields::of_record(record, zone, longest),
         }
     }
 
@@ -121,7 +146,7 @@ impl BackupProcessBody {
 
 impl ExtensionFields {
     /// Everything but YBA's answer, each text cut at `longest` characters.
-    fn of_record(record: &BackupRecord, longest: usize) -> Self {
+    fn of_record(record: &BackupRecord, zone: Tz, longest: usize) -> Self {
         let failure = record.failure.as_ref();
         let open = !record.is_done();
         Self {
@@ -134,9 +159,16 @@ impl ExtensionFields {
             task_uuid: record.task.as_ref().map(ToString::to_string),
             backup_uuid: record.backup.as_ref().map(ToString::to_string),
             phase: open.then_some(record.phase.as_str()),
+            surplus: surplus(record),
+            audit_until: record.audit_until.map(|at| local(at, zone)),
             waiting_for: record.note.as_ref().filter(|_| open).map(|note| cut(&note.message, longest)),
         }
     }
+}
+
+fn surplus(record: &BackupRecord) -> Option<String> {
+    let fields: Vec<SurplusFields> = record.surplus.iter().map(SurplusFields::from).collect();
+    if fields.is_empty() { None } else { serde_json::to_string(&fields).ok() }
 }
 
 /// YBA's answer as text. One that is larger than any that YBA gives says so instead: cut, it would be no JSON.

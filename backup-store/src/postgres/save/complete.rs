@@ -23,6 +23,8 @@ columns! { &'a Step<'a>:
     backup_response text = |step| response(step),
     extension_fields jsonb = |step| extension_fields(step.record),
     task_id text = |step| step.record.task.as_ref().map(TaskId::as_str),
+    in_doubt boolean = |step| step.record.in_doubt,
+    audit_until timestamptz = |step| step.record.audit_until,
     backup_id text = |step| step.record.backup.as_ref().map(BackupId::as_str),
 }
 
@@ -42,6 +44,9 @@ static COMPLETE: LazyLock<Statement> = LazyLock::new(|| {
                     is_waiting = false,
                     due_at = coalesce($1, now()),
                     owner = NULL,
+                    in_doubt = work.in_doubt OR input.in_doubt,
+                    audit_due_at = CASE WHEN input.audit_until IS NOT NULL THEN coalesce($1, now()) END,
+                    audit_until = input.audit_until,
                     task_id = NULL,
                     backup_response = NULL
                 FROM {input}

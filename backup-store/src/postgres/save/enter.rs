@@ -10,8 +10,9 @@ use sqlx::{PgConnection, Row, postgres::PgRow};
 
 use super::response;
 use crate::{
-    fields::{lost_attempts, note},
+    fields::{lost_attempts, note, surplus},
     postgres::{
+        clean,
         rows::number,
         statement::{Statement, columns},
     },
@@ -28,7 +29,9 @@ columns! { &'a Step<'a>:
     phase_since timestamptz = |step| step.record.phase_since,
     waiting_since timestamptz = |step| step.record.waiting_since,
     note jsonb = |step| note(step.record),
-    lost_attempts jsonb = |step| lost_attempts(step.record),
+    lost_attempts jsonb = |step| lost_attempts(&step.record.lost),
+    in_doubt boolean = |step| step.record.in_doubt,
+    surplus jsonb = |step| surplus(&step.record.surplus).map(clean::json),
     cancel_requested boolean = |step| step.record.cancel_requested,
     strategy text = |step| step.record.strategy(),
     plan_base text = |step| step.record.plan.as_ref().and_then(|plan| plan.base.as_ref()).map(BackupId::as_str),
@@ -89,6 +92,8 @@ static ENTER: LazyLock<Statement> = LazyLock::new(|| {
                     waiting_since = input.waiting_since,
                     note = input.note,
                     lost_attempts = input.lost_attempts,
+                    in_doubt = work.in_doubt OR input.in_doubt,
+                    surplus = input.surplus,
                     cancel_requested = work.cancel_requested OR input.cancel_requested,
                     is_waiting = false,
                     task_id = input.task_id,

@@ -7,8 +7,11 @@ use sqlx::{PgConnection, postgres::PgRow};
 
 use super::response;
 use crate::{
-    fields::{lost_attempts, note},
-    postgres::statement::{Statement, columns},
+    fields::{lost_attempts, note, surplus},
+    postgres::{
+        clean,
+        statement::{Statement, columns},
+    },
     step::Step,
 };
 
@@ -21,7 +24,9 @@ columns! { &'a Step<'a>:
     phase_since timestamptz = |step| step.record.phase_since,
     waiting_since timestamptz = |step| step.record.waiting_since,
     note jsonb = |step| note(step.record),
-    lost_attempts jsonb = |step| lost_attempts(step.record),
+    lost_attempts jsonb = |step| lost_attempts(&step.record.lost),
+    in_doubt boolean = |step| step.record.in_doubt,
+    surplus jsonb = |step| surplus(&step.record.surplus).map(clean::json),
     cancel_requested boolean = |step| step.record.cancel_requested,
     task_id text = |step| step.record.task.as_ref().map(TaskId::as_str),
     backup_response text = |step| response(step),
@@ -38,6 +43,8 @@ static FOLLOW: LazyLock<Statement> = LazyLock::new(|| {
                 waiting_since = input.waiting_since,
                 note = input.note,
                 lost_attempts = input.lost_attempts,
+                in_doubt = work.in_doubt OR input.in_doubt,
+                surplus = input.surplus,
                 cancel_requested = work.cancel_requested OR input.cancel_requested,
                 task_id = input.task_id,
                 backup_response = input.backup_response

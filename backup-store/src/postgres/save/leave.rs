@@ -9,9 +9,9 @@ use uuid::Uuid;
 
 use super::{dates, response};
 use crate::{
-    fields::{exception_fields, extension_fields, final_failure, lost_attempts, note},
+    fields::{exception_fields, extension_fields, final_failure, lost_attempts, note, surplus},
     postgres::{
-        interval,
+        clean, interval,
         statement::{Statement, columns},
     },
     step::Step,
@@ -26,8 +26,11 @@ columns! { &'a Step<'a>:
     phase_since timestamptz = |step| step.record.phase_since,
     waiting_since timestamptz = |step| step.record.waiting_since,
     note jsonb = |step| note(step.record),
-    lost_attempts jsonb = |step| lost_attempts(step.record),
+    lost_attempts jsonb = |step| lost_attempts(&step.record.lost),
+    in_doubt boolean = |step| step.record.in_doubt,
+    surplus jsonb = |step| surplus(&step.record.surplus).map(clean::json),
     cancel_requested boolean = |step| step.record.cancel_requested,
+    audit_until timestamptz = |step| step.record.audit_until,
     is_open boolean = |step| !step.record.is_done(),
     retry_in interval = |step| interval(step.retry_in),
     backup_status text = |step| step.record.status().as_str(),
@@ -95,6 +98,10 @@ static LEAVE: LazyLock<Statement> = LazyLock::new(|| {
                     waiting_since = input.waiting_since,
                     note = input.note,
                     lost_attempts = input.lost_attempts,
+                    in_doubt = work.in_doubt OR input.in_doubt,
+                    surplus = input.surplus,
+                    audit_due_at = CASE WHEN input.audit_until IS NOT NULL THEN coalesce($1, now()) END,
+                    audit_until = input.audit_until,
                     cancel_requested = work.cancel_requested OR input.cancel_requested,
                     is_open = input.is_open,
                     is_waiting = input.is_open,

@@ -50,6 +50,9 @@ pub(super) const COMPLETE: &str = concat!(
         is_waiting = 0,
         due_at = $2,
         owner = NULL,
+        in_doubt = work.in_doubt OR input.value ->> 'in_doubt',
+        audit_due_at = iif(input.value ->> 'audit_until' IS NULL, NULL, $2),
+        audit_until = input.value ->> 'audit_until',
         task_id = NULL,
         backup_response = NULL
     FROM json_each($1) AS input

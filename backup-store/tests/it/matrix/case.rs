@@ -6,7 +6,7 @@ use yba_client::simulator::{Endpoint, Fault, Script};
 
 use super::{
     lane::Engine,
-    process::{Moment, POST, Step},
+    process::{Moment, Step},
     story::Story,
 };
 
@@ -132,10 +132,7 @@ pub(super) fn cases(engine: Engine, outlines: &[Outline], whole: bool) -> Vec<Ca
                 continue;
             }
             for moment in Moment::ALL {
-                // Two requests of one batch at once, of which one hangs in a proxy: nobody could tell, and nobody could stop it.
-                let is_hopeless = outline.story == Story::LateRequest
-                    && (step.name.as_str(), moment) == (POST, Moment::StopsBefore);
-                if moment.befalls(&step) && !is_hopeless {
+                if moment.befalls(&step) {
                     add(Trouble::Strike { step: step.clone(), moment });
                 }
             }

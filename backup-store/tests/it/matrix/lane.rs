@@ -88,6 +88,8 @@ impl Lane {
         let mut settings = Settings::default();
         settings.claim_interval = Some(Duration::from_secs(10));
         settings.poll_first = poll_first;
+        // Audits are a case's last act.
+        settings.audit_interval = None;
         Orchestrator::builder()
             .resolver(targets)
             .store(Arc::new(its_store))

@@ -23,6 +23,9 @@ use super::{
 /// How long a request hangs in a proxy: longer than a backup takes, and less than the settling time.
 const LATE: Duration = Duration::from_secs(40);
 
+/// Looks of an audit are further apart than a backup takes.
+const AUDIT_PAUSE: Duration = Duration::from_mins(10);
+
 /// More wake-ups than any story has.
 const WAKE_UPS: usize = 5_000;
 
@@ -138,6 +141,21 @@ impl Play<'_> {
         self.front.send_replace(Some(replica.clone()));
         self.processes.push(process);
         self.replicas.push(replica);
+    }
+
+    /// Everything is over, and every replica is dead: another one audits, until what it finds has ended.
+    pub(super) async fn audit(&self) -> Result<(), String> {
+        const LOOKS: usize = 4;
+        let (lane, process) = (self.lane, Process::new(self.lane.activity.clone(), None));
+        let auditor = lane.replica(1, &process, self.targets.clone(), self.case.story.poll_first());
+        for _ in 0..LOOKS {
+            auditor.audit().await.map_err(|error| format!("no audit: {error}"))?;
+            lane.clock.advance(AUDIT_PAUSE);
+            lane.yba.advance(AUDIT_PAUSE);
+            lane.quiet().await;
+        }
+        auditor.kill();
+        Ok(())
     }
 
     /// A caller asks until there is an answer, of whichever replica.

@@ -9,10 +9,13 @@ use std::{
 
 use async_trait::async_trait;
 use backup_core::{
-    Attempt, BackupRecord, BackupStrategy, BackupTarget, BatchId, IdempotencyKey, Phase, Plan, StoreError,
-    TaskId, TrackingStore,
-    store::{BackupFilter, BackupPage, Beat, Claim, Claimed, Created, Follower, Hold, Lease, Refusal, Saved},
-    strategy::{Found, Observation, PlanError, Start, Unavailable},
+    Attempt, BackupId, BackupRecord, BackupStrategy, BackupTarget, BatchId, IdempotencyKey, Phase, Plan,
+    StoreError, TaskId, TrackingStore,
+    store::{
+        AuditClaim, AuditReport, AuditWork, BackupFilter, BackupPage, Beat, Claim, Claimed, Created,
+        Follower, Hold, Lease, Refusal, Saved,
+    },
+    strategy::{Discard, Found, Observation, PlanError, Start, TaskList, Unavailable},
 };
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio::sync::watch;
@@ -428,6 +431,24 @@ impl TrackingStore for ItsStore {
         self.takes("request_cancel", "request_cancel".to_owned(), || self.store.request_cancel(batch)).await
     }
 
+    async fn claim_audits(&self, lease: Duration, limit: u32) -> Result<Vec<AuditWork>, StoreError> {
+        let work = || self.store.claim_audits(lease, limit);
+        self.takes("claim_audits", "claim_audits".to_owned(), work).await
+    }
+
+    async fn record_audits(&self, reports: &[AuditReport]) -> Result<Vec<Option<AuditClaim>>, StoreError> {
+        let work = || self.store.record_audits(reports);
+        self.takes("record_audits", "record_audits".to_owned(), work).await
+    }
+
+    async fn doubt(&self, batch: &BatchId, audit_for: Duration) -> Result<(), StoreError> {
+        self.takes("doubt", "doubt".to_owned(), || self.store.doubt(batch, audit_for)).await
+    }
+
+    async fn counted(&self, tasks: &[TaskId]) -> Result<Vec<TaskId>, StoreError> {
+        self.takes("counted", "counted".to_owned(), || self.store.counted(tasks)).await
+    }
+
     async fn refuse(&self, refusal: &Refusal) -> Result<(), StoreError> {
         self.takes("refuse", "refuse".to_owned(), || self.store.refuse(refusal)).await
     }
@@ -492,5 +513,21 @@ impl<S: BackupStrategy> BackupStrategy for ItsStrategy<S> {
 
     async fn cancel(&self, target: &BackupTarget, task: &TaskId) -> Result<(), Unavailable> {
         self.takes("cancel", || self.strategy.cancel(target, task)).await
+    }
+
+    async fn tasks_since(
+        &self,
+        target: &BackupTarget,
+        since: DateTime<Utc>,
+    ) -> Result<TaskList, Unavailable> {
+        self.takes("tasks_since", || self.strategy.tasks_since(target, since)).await
+    }
+
+    async fn leads(&self, target: &BackupTarget) -> Result<(), Unavailable> {
+        self.takes("leads", || self.strategy.leads(target)).await
+    }
+
+    async fn discard(&self, target: &BackupTarget, backup: &BackupId) -> Result<Discard, Unavailable> {
+        self.takes("discard", || self.strategy.discard(target, backup)).await
     }
 }

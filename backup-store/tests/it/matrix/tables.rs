@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use backup_core::{BatchId, testing::InMemoryStore};
+use backup_core::{BatchId, ErrorCode, testing::InMemoryStore};
 use sqlx::Row;
 use tokio::sync::Mutex;
 
@@ -96,13 +96,16 @@ impl Tables {
         }
     }
 
-    /// How many exceptions a batch has left.
+    /// How many failures of a batch are among the exceptions.
     pub(super) async fn exceptions(&self, batch: &BatchId) -> usize {
-        const COUNT: &str = "SELECT count(*) FROM exception_details WHERE batch_id = $1";
+        const COUNT: &str =
+            "SELECT count(*) FROM exception_details WHERE batch_id = $1 AND execution_type = 'BACKUP'";
         let count: i64 = match self {
             Self::Memory(store) => {
                 let ours = |one: &Option<String>| one.as_deref() == Some(batch.as_str());
-                return store.exceptions().iter().filter(|one| ours(&one.batch)).count();
+                let exceptions = store.exceptions();
+                let failures = exceptions.iter().filter(|one| one.failure.code != ErrorCode::Surplus);
+                return failures.filter(|one| ours(&one.batch)).count();
             }
             #[cfg(feature = "sqlite")]
             Self::Sqlite(connection) => {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::RangeInclusive};
 
-use backup_core::{BackupId, BackupRecord, TaskId, TrackerStatus};
+use backup_core::{BackupId, BackupRecord, Surplus, SurplusState, TaskId, TrackerStatus};
 use yba_client::{BackupState, TaskState, simulator::Endpoint};
 
 use super::{case::Trouble, lane::TASK, play::Play, story::Story};
@@ -52,7 +52,9 @@ pub(super) async fn judge(play: &Play<'_>) -> Result<(), String> {
     // What a process that woke too late did at YBA is undone by now.
     lane.clock.advance(TASK);
     lane.yba.advance(TASK);
+    play.audit().await?;
     let mut attempts = BTreeSet::new();
+    let mut records = Vec::new();
     for batch in &play.batches {
         let record = lane.record(batch).await;
         let complain = |what: String| Err(format!("{what}: {record:#?}"));
@@ -62,6 +64,7 @@ pub(super) async fn judge(play: &Play<'_>) -> Result<(), String> {
         if let Err(lie) = agrees_with_yba(play, &record) {
             return complain(lie);
         }
+        records.push(record.clone());
         attempts.extend(record.attempts.iter().map(|attempt| attempt.id.to_string()));
         let exceptions = lane.tables.exceptions(batch).await;
         if expected.exceptions.is_some_and(|expected| expected != exceptions) {
@@ -81,11 +84,17 @@ pub(super) async fn judge(play: &Play<'_>) -> Result<(), String> {
             ours.len()
         ));
     }
-    let surplus = started.saturating_sub(*expected.started.end());
-    let wanted = usize::from(play.case.story == Story::Cancel);
-    let aborted = ours.iter().filter(|task| task.state == TaskState::Aborted).count();
-    if surplus > 0 && aborted < surplus + wanted {
-        return Err(format!("a late POST started a backup, which was not aborted: {ours:#?}"));
+    for task in &ours {
+        let is_known = records.iter().any(|record| {
+            let on_record =
+                |surplus: &Surplus| surplus.task.as_str() == task.id.as_str() && !surplus.is_open();
+            record.task.as_ref().is_some_and(|own| own.as_str() == task.id.as_str())
+                || record.surplus.iter().any(on_record)
+        });
+        let left_nothing = matches!(task.state, TaskState::Aborted | TaskState::Failure);
+        if !is_known && !left_nothing {
+            return Err(format!("a silent surplus: {task:#?} {records:#?}"));
+        }
     }
     match lane.tables.disagreements().await.as_slice() {
         [] => Ok(()),
@@ -103,7 +112,11 @@ fn agrees_with_yba(play: &Play<'_>, record: &BackupRecord) -> Result<(), String>
             .any(|one| one.id == *task && one.correlation_id.as_ref().is_some_and(|id| is_ours(id.as_str())))
     };
     let mut rows = play.lane.yba.backups();
-    rows.retain(|row| of_us(&row.task) && row.state == BackupState::Completed);
+    // What an audit found and kept is on record, and does not count.
+    let is_kept = |task: &yba_client::TaskId| {
+        record.surplus.iter().any(|one| one.task.as_str() == task.as_str() && one.state == SurplusState::Kept)
+    };
+    rows.retain(|row| of_us(&row.task) && row.state == BackupState::Completed && !is_kept(&row.task));
     match (record.status(), rows.as_slice()) {
         (TrackerStatus::Success, [row]) => {
             let named =

@@ -44,6 +44,33 @@ async fn a_claim_reads_the_index_of_due_work() {
 }
 
 #[tokio::test]
+async fn a_claim_of_audits_reads_the_index_of_audits() {
+    let Some(database) = database("postgres::plans::a_claim_of_audits_reads_the_index_of_audits") else {
+        return;
+    };
+    let store = connect(&config(&database)).await.unwrap();
+    fail(&*store, "u0").await;
+    database.psql(
+        "INSERT INTO epricing.backup_work (batch_id, business_date, bucket, slot, created_at, phase, phase_since,
+            cancel_requested, is_open, is_waiting, due_at, epoch)
+         SELECT 'old-' || n, '2025-01-01', n % 16, 'yba/u' || n % 50, now(), 'DONE', now(),
+            false, false, false, '2025-01-01', 3
+         FROM generate_series(1, 100000) AS n",
+    );
+    let plan = database.psql(&format!(
+        "SET search_path TO epricing; SET enable_seqscan = off; SET plan_cache_mode = force_generic_plan;
+         SET enable_hashjoin = off; SET enable_mergejoin = off;
+         PREPARE claim AS {};
+         EXPLAIN (ANALYZE, COSTS off, TIMING off, SUMMARY off, BUFFERS)
+         EXECUTE claim(now(), '30 s', '{{0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15}}', 10)",
+        backup_store::statements::CLAIM_AUDITS
+    ));
+    assert!(plan.contains("Scan using backup_work_audit"), "{plan}");
+    assert!(!plan.contains("Seq Scan"), "{plan}");
+    assert!(!plan.contains("Rows Removed by Filter"), "it looked at what is not audited:\n{plan}");
+}
+
+#[tokio::test]
 async fn a_deletion_reads_what_is_old_and_nothing_else() {
     let test = "postgres::plans::a_deletion_reads_what_is_old_and_nothing_else";
     let Some(database) = database(test) else { return };

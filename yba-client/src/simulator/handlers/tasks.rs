@@ -1,5 +1,6 @@
 //! Tasks.
 
+use chrono::DateTime;
 use serde_json::{Value, json};
 
 use crate::{
@@ -40,9 +41,12 @@ pub(super) fn page(world: &World, call: &Incoming<'_>) -> Handled {
     let body = call.body()?;
     let filter = body.get("filter").unwrap_or(&Value::Null);
     let (targets, states) = (super::list(filter, "targetUUIDList"), super::list(filter, "status"));
+    let date = |field| super::text(filter, field).and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    let (from, to) = (date("dateRangeStart"), date("dateRangeEnd"));
     let newest = world.data.task_order.iter().rev().filter_map(|id| world.data.tasks.get(id));
     let mut rows: Vec<&SimTask> = newest
         .filter(|task| targets.is_empty() || targets.contains(&task.target.as_str()))
+        .filter(|task| from.is_none_or(|from| from <= task.created) && to.is_none_or(|to| task.created <= to))
         .filter(|task| states.is_empty() || states.contains(&task.state.as_str()))
         .collect();
     if super::text(&body, "direction") == Some("ASC") {
