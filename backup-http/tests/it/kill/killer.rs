@@ -15,19 +15,22 @@ use super::{
     world::{LEASE, World},
 };
 
-/// Who was stopped in the middle of a request may have a surplus task to abort when it wakes, and is left alone for that.
-const CONVALESCENCE: Duration = Duration::from_secs(2);
-
 /// What was done to the replicas.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Toll {
-    kills: u64,
-    stops: u64,
+    pub(super) kills: u64,
+    pub(super) stops: u64,
+    /// Requests for a backup whose sender was aimed at.
+    pub(super) held: u64,
+    /// Those that arrived after another attempt of their batch.
+    pub(super) late: u64,
 }
 
 impl fmt::Display for Toll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} kills, {} stops", self.kills, self.stops)
+        let Self { kills, stops, held, late } = self;
+        write!(f, "{kills} kills, {stops} stops")?;
+        if *held > 0 { write!(f, " at {held} requests, {late} late arrivals") } else { Ok(()) }
     }
 }
 
@@ -39,11 +42,10 @@ pub(super) struct Killer {
     patient: Option<Patient>,
 }
 
-/// A replica that is stopped, or was a moment ago.
+/// A replica that is stopped.
 struct Patient {
     replica: usize,
     wakes: Instant,
-    is_awake: bool,
 }
 
 impl Killer {
@@ -94,19 +96,13 @@ impl Killer {
         replicas[replica].stop();
         self.toll.stops += 1;
         let wakes = Instant::now() + LEASE + self.dice.millis(500..4000);
-        self.patient = Some(Patient { replica, wakes, is_awake: false });
+        self.patient = Some(Patient { replica, wakes });
     }
 
-    /// Wakes whoever was stopped for long enough.
+    /// Wakes the one that was stopped for long enough.
     fn tend(&mut self, replicas: &[Replica]) {
-        let Some(patient) = self.patient.as_mut() else { return };
-        let since = Instant::now().saturating_duration_since(patient.wakes);
-        if !patient.is_awake && !since.is_zero() {
+        if let Some(patient) = self.patient.take_if(|patient| patient.wakes <= Instant::now()) {
             replicas[patient.replica].wake();
-            patient.is_awake = true;
-            patient.wakes = Instant::now();
-        } else if patient.is_awake && since >= CONVALESCENCE {
-            self.patient = None;
         }
     }
 }

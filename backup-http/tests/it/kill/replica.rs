@@ -25,7 +25,7 @@ pub(super) struct Replica {
 
 impl Replica {
     pub(super) fn start(number: u16, folder: &Folder) -> Self {
-        let (config, log) = (folder.config(), folder.path().join(format!("replica-{number}.log")));
+        let (config, log) = (folder.config(number), folder.path().join(format!("replica-{number}.log")));
         let port = free_port();
         let child = spawn(&config, &log, port);
         Self { url: format!("http://127.0.0.1:{port}"), port, config, log, child, ends: 0 }

@@ -5,7 +5,7 @@ use std::{
     fmt,
 };
 
-use backup_core::{BackupRecord, BatchId, TrackerStatus};
+use backup_core::{BackupRecord, BatchId, Surplus, SurplusState, TrackerStatus};
 use yba_client::{BackupState, TaskState, simulator::TaskSnapshot};
 
 use super::{callers::Promises, world::World};
@@ -16,7 +16,10 @@ pub(super) struct Verdict {
     batches: usize,
     backups: usize,
     attempts: usize,
-    surplus: usize,
+    /// Tasks that no batch counts, and that left no backup.
+    ended: usize,
+    /// Backups that no batch counts, and that are on record as such.
+    on_record: usize,
     pub(super) faults: Vec<Fault>,
 }
 
@@ -29,10 +32,10 @@ pub(super) struct Fault {
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { batches, backups, attempts, surplus, faults } = self;
+        let Self { batches, backups, attempts, ended, on_record, faults } = self;
         write!(
             f,
-            "{batches} batches, {backups} backups ({attempts} attempts, {surplus} surplus tasks aborted)"
+            "{batches} batches, {backups} backups that count ({attempts} attempts; surplus: {ended} aborted, {on_record} on record)"
         )?;
         if faults.is_empty() { Ok(()) } else { write!(f, ", {} FAULTS", faults.len()) }
     }
@@ -51,6 +54,70 @@ pub(super) async fn reach(world: &World, promises: &Promises, surprises: Vec<Str
     court.the_tables_say_the_same(&records);
     court.nobody_ended_by_himself();
     court.verdict
+}
+
+/// Whether nothing at YBA is a surplus that nobody knows of.
+pub(super) fn is_every_task_known(world: &World, records: &[BackupRecord]) -> bool {
+    let is_known = |(task, record): (Seen, Option<&BackupRecord>)| {
+        record.is_some_and(|record| task.standing(record) != Standing::Unknown)
+    };
+    tasks(world, records).into_iter().all(is_known)
+}
+
+/// A task at YBA that was to take a backup.
+#[derive(Debug)]
+struct Seen {
+    task: TaskSnapshot,
+    has_backup: bool,
+}
+
+/// What a task is to the batch that started it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// The one that counts, with a completed backup.
+    Counts,
+    /// Over, without a backup.
+    Ended,
+    /// A second backup, on record as such.
+    OnRecord,
+    /// None of these.
+    Unknown,
+}
+
+impl Seen {
+    fn marker(&self) -> String {
+        self.task.correlation_id.as_ref().map(ToString::to_string).unwrap_or_default()
+    }
+
+    fn standing(&self, record: &BackupRecord) -> Standing {
+        let id = self.task.id.as_str();
+        let is_own = record.task.as_ref().is_some_and(|own| own.as_str() == id);
+        let noted = record.surplus.iter().find(|surplus| surplus.task.as_str() == id);
+        let is_kept = noted.is_some_and(|surplus| surplus.state == SurplusState::Kept);
+        match (self.has_backup, is_own) {
+            (true, true) => Standing::Counts,
+            (true, false) if is_kept => Standing::OnRecord,
+            (false, false) if self.task.state.is_complete() && !noted.is_some_and(Surplus::is_open) => {
+                Standing::Ended
+            }
+            _ => Standing::Unknown,
+        }
+    }
+}
+
+/// Every task at YBA that was to take a backup, with the batch whose attempt it bears.
+fn tasks<'a>(world: &World, records: &'a [BackupRecord]) -> Vec<(Seen, Option<&'a BackupRecord>)> {
+    let of_attempt: HashMap<String, &BackupRecord> =
+        records.iter().flat_map(|r| r.attempts.iter().map(move |a| (a.id.to_string(), r))).collect();
+    let states: HashMap<_, _> = world.yba.backups().into_iter().map(|b| (b.task.clone(), b.state)).collect();
+    let tasks = world.yba.tasks().into_iter().filter(|task| task.task_type == "CreateBackup");
+    let with_record = tasks.map(|task| {
+        let is_completed = states.get(&task.id) == Some(&BackupState::Completed);
+        let seen = Seen { has_backup: is_completed && task.state == TaskState::Success, task };
+        let record = of_attempt.get(&seen.marker()).copied();
+        (seen, record)
+    });
+    with_record.collect()
 }
 
 struct Court<'a> {
@@ -87,49 +154,38 @@ impl Court<'_> {
         self.verdict.attempts = attempts.len();
     }
 
-    /// Every backup that YBA started is that of one batch; every batch has one, the one it names.
+    /// Every task that YBA started is that of one batch: the one that the batch counts, with a completed backup; or it left
+    /// no backup; or it is on record as a surplus.
     fn one_backup_each(&mut self, records: &[BackupRecord]) {
-        let batch_of: HashMap<String, &BatchId> =
-            records.iter().flat_map(|r| r.attempts.iter().map(|a| (a.id.to_string(), &r.batch))).collect();
-        let backups: HashMap<_, _> =
-            self.world.yba.backups().into_iter().map(|b| (b.task.clone(), b)).collect();
-        let mut counted: HashMap<&BatchId, Vec<String>> = HashMap::new();
+        let mut counted: HashSet<&BatchId> = HashSet::new();
         let mut markers = HashSet::new();
-        for task in self.world.yba.tasks().into_iter().filter(|task| task.task_type == "CreateBackup") {
-            let marker = task.correlation_id.as_ref().map(ToString::to_string).unwrap_or_default();
-            let batch = batch_of.get(&marker).copied();
-            self.require(batch.is_some(), None, || format!("nobody's backup: {task:?}"));
-            self.require(markers.insert(marker), batch, || format!("sent twice: {task:?}"));
-            let state = backups.get(&task.id).map(|backup| &backup.state);
-            match (batch, state) {
-                (Some(batch), Some(BackupState::Completed)) if task.state == TaskState::Success => {
-                    counted.entry(batch).or_default().push(task.id.to_string());
+        for (task, record) in tasks(self.world, records) {
+            let Some(record) = record else {
+                self.fault(None, format!("nobody's backup: {:?}", task.task));
+                continue;
+            };
+            let batch = Some(&record.batch);
+            self.require(markers.insert(task.marker()), batch, || format!("sent twice: {:?}", task.task));
+            match task.standing(record) {
+                Standing::Counts => {
+                    counted.insert(&record.batch);
                 }
-                _ => self.surplus(&task, batch),
+                Standing::Ended => self.verdict.ended += 1,
+                Standing::OnRecord => self.verdict.on_record += 1,
+                Standing::Unknown => {
+                    let text =
+                        format!("a silent surplus, or no backup: {task:?}; on record: {:?}", record.surplus);
+                    self.fault(batch, text);
+                }
             }
         }
         for record in records {
-            let tasks = counted.remove(&record.batch).unwrap_or_default();
-            let named = record.task.as_ref().map(ToString::to_string);
-            self.require(tasks.len() == 1 && named.as_ref() == tasks.first(), Some(&record.batch), || {
-                format!(
-                    "{} backups completed, by the tasks {tasks:?}; the record names {named:?}",
-                    tasks.len()
-                )
+            let is_counted = counted.contains(&record.batch);
+            self.require(is_counted, Some(&record.batch), || {
+                format!("no backup of the task {:?}", record.task)
             });
-            self.verdict.backups += tasks.len();
         }
-        let started: usize = self.world.universes.iter().map(|id| self.world.yba.backups_started(id)).sum();
-        self.require(started == self.verdict.batches + self.verdict.surplus, None, || {
-            format!("YBA started {started} backups")
-        });
-    }
-
-    /// Only a replica that was stopped may have started a task too late; and it aborted it.
-    fn surplus(&mut self, task: &TaskSnapshot, batch: Option<&BatchId>) {
-        let is_aborted = self.world.trial.stops && task.state == TaskState::Aborted;
-        self.require(is_aborted, batch, || format!("a backup that does not count: {task:?}"));
-        self.verdict.surplus += 1;
+        self.verdict.backups = counted.len();
     }
 
     /// The original's queries, by another program than ours.
@@ -142,7 +198,7 @@ impl Court<'_> {
             ("batch_execution_details WHERE batch_status = 'COMPLETED'", &all),
             ("batch_db_schedule_event_tracker", &all),
             ("batch_db_schedule_event_tracker WHERE backup_status = 'SUCCESS'", &all),
-            ("exception_details", "0"),
+            ("exception_details WHERE execution_type <> 'SURPLUS'", "0"),
         ] {
             let found = count(what);
             self.require(found == expected, None, || format!("{what}: {found} rows, not {expected}"));

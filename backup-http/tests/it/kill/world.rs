@@ -9,7 +9,7 @@ use std::{
 };
 
 use backup_core::{
-    BackupRecord, BatchId, TrackerStatus, TrackingStore,
+    BackupRecord, BatchId, TrackingStore,
     store::{BackupFilter, PageKey},
 };
 use backup_store::StoreConfig;
@@ -22,7 +22,8 @@ use super::{
     killer::Toll,
     replica::Replica,
     trial::{Engine, Trial, number},
-    verdict::Verdict,
+    verdict::{self, Verdict},
+    way::{Traffic, Way},
 };
 use crate::support::http_client;
 
@@ -32,6 +33,8 @@ pub(super) const LEASE: Duration = Duration::from_secs(3);
 pub(super) const ROW_DELAY: Duration = Duration::from_millis(10);
 /// From a restart of YBA until its tasks run again; well below the settling time.
 pub(super) const RESUME_DELAY: Duration = Duration::from_millis(100);
+/// The shortest that the configuration allows; longer than any request is held.
+const AUDIT_FOR: Duration = Duration::from_secs(60);
 /// A batch whose replica was killed holds its universe for a lease: there must be others to go on with.
 const UNIVERSES: usize = 40;
 const PATIENCE: Duration = Duration::from_secs(180);
@@ -45,6 +48,9 @@ pub(super) struct World {
     /// A server that is ours to restart.
     pub(super) server: Option<Server>,
     pub(super) replicas: Vec<Replica>,
+    /// The ways from the replicas to YBA, where requests can be held; none if nothing is aimed.
+    pub(super) ways: Vec<Way>,
+    pub(super) traffic: Traffic,
     pub(super) dice: Dice,
     seed: u64,
     began: Instant,
@@ -72,7 +78,18 @@ impl World {
         let folder = Folder::new();
         let sqlite = || format!("sqlite:{}", folder.path().join("backups.db").display());
         let store_url = database.as_ref().map_or_else(sqlite, Database::url);
-        std::fs::write(folder.config(), configuration(&yba, &universes, &store_url)).expect("a file");
+        let traffic = Traffic::new();
+        let mut ways = Vec::new();
+        for number in 1..=trial.replicas {
+            let url = if trial.is_aimed() {
+                ways.push(Way::open(yba.url(), traffic.clone()).await);
+                ways[ways.len() - 1].url.clone()
+            } else {
+                yba.url()
+            };
+            let text = configuration(&yba, &url, &universes, &store_url);
+            std::fs::write(folder.config(number), text).expect("a file");
+        }
         let replicas = (1..=trial.replicas).map(|number| Replica::start(number, &folder)).collect();
         let seed = number("KILL_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0 >> 16);
         Some(Self {
@@ -82,6 +99,8 @@ impl World {
             database,
             server,
             replicas,
+            ways,
+            traffic,
             dice: Dice::new(seed),
             seed,
             began: Instant::now(),
@@ -101,16 +120,18 @@ impl World {
         }
     }
 
+    /// Until every batch has ended, and every task is known or all audits are over.
     pub(super) async fn until_everything_is_over(&self) {
-        let (store, begun) = (self.store().await, Instant::now());
+        let begun = Instant::now();
         loop {
-            let filter = BackupFilter { status: Some(TrackerStatus::InProgress), ..BackupFilter::default() };
-            let open = store.list(&filter).await.expect("the store answers").records;
-            if open.is_empty() {
+            let records = self.records().await;
+            let open: Vec<_> = records.iter().filter(|record| !record.is_done()).collect();
+            let is_audited = records.iter().any(|record| record.audit_until.is_some());
+            if open.is_empty() && (!is_audited || verdict::is_every_task_known(self, &records)) {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "still open: {open:#?}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert!(begun.elapsed() < PATIENCE, "still open, or under audit for too long: {open:#?}");
+            tokio::time::sleep(Duration::from_millis(250)).await;
         }
     }
 
@@ -201,12 +222,13 @@ impl Folder {
         self.0.path()
     }
 
-    pub(super) fn config(&self) -> PathBuf {
-        self.path().join("backup.yaml")
+    pub(super) fn config(&self, replica: u16) -> PathBuf {
+        self.path().join(format!("backup-{replica}.yaml"))
     }
 }
 
-fn configuration(yba: &Simulator, universes: &[UniverseId], store_url: &str) -> String {
+/// Of a replica that reaches YBA at `url`.
+fn configuration(yba: &Simulator, url: &str, universes: &[UniverseId], store_url: &str) -> String {
     let mut text = format!(
         "datasource:
   url: \"{store_url}\"
@@ -220,11 +242,15 @@ orchestrator:
   retry-max: 200ms
   claim-interval: 100ms
   max-attempts: 1000
+  audit-interval: 300ms
+  audit-for: {}s
 yba:
+  read-timeout: 2s
   instances.main: {{base-url: \"{}\", customer-uuid: {}, api-token: {}}}
   databases:\n",
         LEASE.as_secs(),
-        yba.url(),
+        AUDIT_FOR.as_secs(),
+        url,
         yba.customer(),
         yba.token().expose_secret(),
     );
