@@ -6,7 +6,7 @@ use crate::{
     held::{Held, Next},
     ids::TaskId,
     path::Path,
-    state::Phase,
+    state::{Phase, TrackerStatus},
     strategy::ListedState,
     surplus::Lookup,
 };
@@ -61,7 +61,8 @@ impl Path {
         }
     }
 
-    /// The other replica finds this task if it still looks for it; if it has another by now, ours is one too many.
+    /// If the batch succeeded with another task, ours is one too many: a success stays as it is. An open batch may still find this
+    /// one, and a failed one may be run again and follow it by the time YBA aborts it: there the audit decides, under its claim.
     async fn abort_late(&self, held: &Held, task: &TaskId) {
         let Some(target) = &held.target else { return };
         let theirs = match self.store.find(&held.record.batch).await {
@@ -73,8 +74,7 @@ impl Path {
                 return;
             }
         };
-        let is_looked_for = !theirs.is_done() && theirs.task.is_none();
-        if theirs.task.as_ref() == Some(task) || is_looked_for {
+        if theirs.status() != TrackerStatus::Success || theirs.task.as_ref() == Some(task) {
             return;
         }
         tracing::error!(task_id = %task, "another replica's task counts; aborting this one, which is one too many");

@@ -4,7 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use backup_core::{
-    Attempt, BackupRequest, BackupStrategy, BackupTarget, Phase, Plan, TaskId, TrackerStatus,
+    Attempt, BackupRequest, BackupStrategy, BackupTarget, ErrorCode, Failure, Phase, Plan, TaskId,
+    TrackerStatus,
     strategy::{Found, Observation, PlanError, Start, TaskList, Unavailable},
     testing::{Moment, ScriptedStrategy, fixtures},
 };
@@ -185,6 +186,33 @@ async fn a_request_that_a_stopped_process_sends_too_late_is_aborted(#[case] answ
     assert_eq!(world.yba.aborted(), [surplus]);
     let audited = world.record(&batch);
     assert!(audited.in_doubt && audited.audit_until > record.audit_until, "and looked for from now on");
+}
+
+/// A further run may follow that task by the time YBA aborts it; so only an audit may, which has put it on record.
+#[tokio::test]
+async fn a_request_that_is_sent_too_late_for_a_failed_batch_is_left_to_the_audit() {
+    let mut world = World::new(ScriptedStrategy::new());
+    let gate = Arc::new(Notify::new());
+    let claim_interval = world.settings.claim_interval.take();
+    let sleeper = world.replica_with(Gated { yba: world.yba.clone(), gate: Arc::clone(&gate) });
+    let batch = sleeper.submit(request()).await.unwrap().batch;
+    world.quiet().await;
+    world.store.fail_when(|operation, _| operation == "heartbeat");
+    world.clock.advance(Duration::from_hours(1));
+    world.settings.claim_interval = claim_interval;
+    let refused = Failure::new(ErrorCode::YbaRejected, "no such storage config");
+    world.yba.start_next(Start::Rejected(refused));
+    let _other = world.replica();
+    world.pass(Duration::from_secs(2)).await;
+    world.store.heal();
+    let record = world.end_of(&batch).await;
+    assert_eq!(record.status(), TrackerStatus::Failed);
+
+    gate.notify_one();
+    world.pass(Duration::from_secs(2)).await;
+    assert_eq!(world.yba.posted().len(), 2, "it is sent, and nobody can stop that");
+    assert!(world.yba.aborted().is_empty(), "nothing on record says that it may be aborted");
+    assert!(world.record(&batch).audit_until.is_some());
 }
 
 #[tokio::test]
