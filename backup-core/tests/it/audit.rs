@@ -37,10 +37,12 @@ fn task(id: &str, attempt: AttemptId, state: ListedState) -> ListedTask {
     ListedTask { universe: Some("universe-1".into()), ..ListedTask::new(id, Some(attempt), state) }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a scripted strategy answers")]
 fn list(tasks: &[ListedTask]) -> Result<TaskList, Unavailable> {
     Ok(TaskList { tasks: tasks.to_vec(), ..TaskList::default() })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "what a scripted strategy answers")]
 fn seen(task: TaskView, backup: Option<(&str, BackupViewState)>) -> Result<Observation, Unavailable> {
     let view = |(id, state): (&str, _)| BackupView {
         id: id.into(),
@@ -52,7 +54,7 @@ fn seen(task: TaskView, backup: Option<(&str, BackupViewState)>) -> Result<Obser
 }
 
 async fn ended(world: &World, replica: &Orchestrator) -> BackupRecord {
-    let batch = replica.submit(request()).await.unwrap().batch;
+    let batch = replica.submit(request()).await.expect("a request that is recorded").batch;
     world.end_of(&batch).await
 }
 
@@ -60,7 +62,7 @@ async fn ended(world: &World, replica: &Orchestrator) -> BackupRecord {
 async fn audit(world: &World, replica: &Orchestrator) -> usize {
     world.clock.advance(Duration::from_hours(1));
     world.quiet().await;
-    replica.audit().await.unwrap()
+    replica.audit().await.expect("a store that answers")
 }
 
 fn state_of(world: &World, batch: &BatchId) -> Vec<(String, SurplusState)> {

@@ -19,7 +19,11 @@ use crate::support::{TOKEN, answering, answering_json, builder, client, plain, s
 
 async fn created(server: &MockServer) -> Error {
     let order = CreateBackup::full("u", "s", TableType::Ysql);
-    client(server).backups().create(&order, &RequestId::new()).await.unwrap_err()
+    client(server)
+        .backups()
+        .create(&order, &RequestId::new())
+        .await
+        .expect_err("an order that YBA did not take")
 }
 
 fn page(status: u16) -> ResponseTemplate {
@@ -170,7 +174,7 @@ impl TokenFile {
     }
 
     fn write(&self, token: &str) {
-        std::fs::write(&self.0, token).unwrap();
+        std::fs::write(&self.0, token).expect("a token file");
     }
 }
 

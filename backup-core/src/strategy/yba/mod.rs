@@ -449,7 +449,8 @@ fn cause_of(subtasks: &[FailedSubtask]) -> String {
         let kind = subtask.sub_task_type.as_str();
         let kind = if kind.is_empty() { String::new() } else { format!("{kind}: ") };
         if cause.len() + separator.len() + kind.len() + text.len() > CAUSE_LIMIT {
-            cause.push_str(&format!("{separator}(and {} more subtasks)", subtasks.len() - at));
+            let rest = subtasks.len() - at;
+            cause.extend([separator, "(and ", &rest.to_string(), " more subtasks)"]);
             break;
         }
         cause.push_str(separator);

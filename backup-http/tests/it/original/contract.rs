@@ -88,6 +88,7 @@ pub(super) struct RequestCase {
 /// What is the matter with YBA meanwhile.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the data, and any may be set")]
 pub(super) struct Given {
     /// Which YBA it is about.
     pub(super) at: Option<String>,

@@ -70,10 +70,14 @@ async fn probes(contract: &Contract, service: &Original) {
 async fn metrics(contract: &Contract, service: &Original) {
     let names = service.get("/actuator/metrics").await.json();
     for case in &contract.metrics {
-        assert!(names["names"].as_array().unwrap().contains(&json!(case.name)), "{}: {names}", case.id);
+        assert!(
+            names["names"].as_array().is_some_and(|all| all.contains(&json!(case.name))),
+            "{}: {names}",
+            case.id
+        );
         let metric = service.get(&format!("/actuator/metrics/{}", case.name)).await.json();
         assert_eq!(metric["baseUnit"].as_str(), case.unit.as_deref(), "{}", case.id);
-        let measured = metric["measurements"].as_array().unwrap();
+        let measured = metric["measurements"].as_array().map_or(&[][..], Vec::as_slice);
         let of_kind = measured.iter().find(|one| one["statistic"] == *case.statistic);
         let value = of_kind.and_then(|one| one["value"].as_f64());
         assert!(value.is_some_and(|value| value >= case.at_least), "{}: {metric}", case.id);
