@@ -64,6 +64,11 @@ impl NamedFault {
         matches!(self.fault, Fault::Status { code: 400..=404 | 409, .. }) && !self.is_busy()
     }
 
+    /// An answer that refuses the token.
+    pub(super) fn is_unauthorized(&self) -> bool {
+        matches!(self.fault, Fault::Status { code: 401 | 403, .. })
+    }
+
     fn is_busy(&self) -> bool {
         matches!(&self.fault, Fault::Status { body, .. } if body.contains(BUSY))
     }

@@ -98,6 +98,7 @@ fn the_stories_take_every_step_of_the_protocol() {
         Endpoint::FailedSubtasks,
         Endpoint::AbortTask,
         Endpoint::ListTasks,
+        Endpoint::PageTasks,
         Endpoint::HaLeader,
     ]);
     assert_eq!(calls, path);

@@ -36,6 +36,11 @@ impl Play<'_> {
                     }
                 }
             }
+            // A token that is refused ends a plan at once.
+            Trouble::Fault { endpoint: Endpoint::PageBackups, fault, .. } if fault.is_unauthorized() => {
+                let end = Some(TrackerStatus::Failed);
+                expected = Expected { end, started: 0..=0, exceptions: Some(1) };
+            }
             // The second run may meet what the late POST of the first has started, while that is being aborted.
             _ if story == Story::RunAgain && self.late_posts() > 0 => {
                 (expected.end, expected.exceptions) = (None, None);
