@@ -21,6 +21,7 @@ use crate::{
         Created, Follower, Hold, Lease, PageKey, Refusal, Saved, StoreError, TrackingStore, is_same_step,
         queued,
     },
+    target::fold_case,
 };
 
 /// A real [`TrackingStore`] that forgets everything when it is dropped.
@@ -481,7 +482,7 @@ fn is_repeat(row: &Row, record: &BackupRecord, hold: Hold) -> bool {
 
 fn passes(row: &Row, filter: &BackupFilter) -> bool {
     let record = &row.record;
-    filter.category.as_ref().is_none_or(|category| category.eq_ignore_ascii_case(&record.category))
+    filter.category.as_ref().is_none_or(|category| fold_case(category) == fold_case(&record.category))
         && filter.target.as_ref().is_none_or(|target| *target == record.target)
         && filter.status.is_none_or(|status| status == record.status())
         && filter.from.is_none_or(|from| from <= record.business_date)

@@ -89,6 +89,7 @@ CREATE TABLE IF NOT EXISTS backup_batch (
     batch_id       text NOT NULL PRIMARY KEY,
     business_date  date NOT NULL,
     batch_category text NOT NULL,
+    category_key   text,
     batch_mode     text NOT NULL,
     target         text NOT NULL,
     created_at     timestamptz NOT NULL,
@@ -115,6 +116,7 @@ COMMENT ON TABLE backup_batch IS 'Batches: what was asked for, what was planned,
 COMMENT ON COLUMN backup_batch.batch_id IS 'The batch: its first writer owns the id';
 COMMENT ON COLUMN backup_batch.business_date IS 'The date it was asked for';
 COMMENT ON COLUMN backup_batch.batch_category IS 'The category as it was asked for';
+COMMENT ON COLUMN backup_batch.category_key IS 'The category as categories are compared: without regard to case';
 COMMENT ON COLUMN backup_batch.batch_mode IS 'SCHEDULED or MANUAL';
 COMMENT ON COLUMN backup_batch.target IS 'The key of the target it resolved to';
 COMMENT ON COLUMN backup_batch.created_at IS 'When the batch was first recorded';

@@ -57,6 +57,7 @@ CREATE TABLE IF NOT EXISTS backup_batch (
     batch_id       TEXT NOT NULL PRIMARY KEY, -- the batch
     business_date  TEXT NOT NULL,             -- the date it was asked for
     batch_category TEXT NOT NULL,             -- the category as it was asked for
+    category_key   TEXT,                      -- the category as categories are compared: without regard to case
     batch_mode     TEXT NOT NULL,             -- SCHEDULED or MANUAL
     target         TEXT NOT NULL,             -- the key of the target it resolved to
     created_at     TEXT NOT NULL,             -- when the batch was first recorded

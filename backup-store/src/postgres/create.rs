@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::LazyLock, time::Duration};
 
 use backup_core::{
-    Attempt, BackupId, BatchId, Phase,
+    Attempt, BackupId, BatchId, Phase, fold_case,
     store::{Created, queued},
 };
 use chrono::{DateTime, Utc};
@@ -79,6 +79,7 @@ columns! { New<'a>:
     strategy text = |new| new.record.strategy(),
     started_at timestamptz = |new| new.record.started_at,
     batch_category text = |new| new.record.category.as_str(),
+    category_key text = |new| fold_case(&clean::text(&new.record.category)),
     batch_mode text = |new| new.record.mode.as_str(),
     target text = |new| new.record.target.as_str(),
     created_at timestamptz = |new| new.record.created_at,
@@ -137,6 +138,7 @@ static CREATE: LazyLock<Statement> = LazyLock::new(|| {
                     strategy,
                     started_at,
                     batch_category,
+                    category_key,
                     batch_mode,
                     target,
                     created_at,
@@ -150,6 +152,7 @@ static CREATE: LazyLock<Statement> = LazyLock::new(|| {
                     input.strategy,
                     input.started_at,
                     input.batch_category,
+                    input.category_key,
                     input.batch_mode,
                     input.target,
                     input.created_at,

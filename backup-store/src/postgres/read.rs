@@ -1,6 +1,6 @@
 //! Finding and listing.
 
-use backup_core::{BatchId, IdempotencyKey, TrackerStatus, store::BackupFilter};
+use backup_core::{BatchId, IdempotencyKey, TrackerStatus, fold_case, store::BackupFilter};
 use sqlx::PgConnection;
 
 use super::{
@@ -60,7 +60,7 @@ pub(super) async fn list(connection: &mut PgConnection, filter: &BackupFilter) -
         "backup_work",
         "NULL::text",
         "
-        WHERE ($1::text IS NULL OR lower(batch.batch_category) = lower($1))
+        WHERE ($1::text IS NULL OR batch.category_key = $1)
             AND (
                 $2::text IS NULL
                 OR $2 = CASE
@@ -80,7 +80,7 @@ pub(super) async fn list(connection: &mut PgConnection, filter: &BackupFilter) -
         LIMIT $7
         "
     ))
-    .bind(filter.category.as_deref().map(clean::text))
+    .bind(filter.category.as_deref().map(|category| fold_case(&clean::text(category))))
     .bind(filter.status.map(TrackerStatus::as_str))
     .bind(filter.from)
     .bind(filter.to)

@@ -4,7 +4,7 @@
 //! Several statements may stand in one text. They are carried out one after the other, share their parameters, and cost one call
 //! to the thread that owns the connection.
 
-use backup_core::{Attempt, AttemptId, BackupId, BackupRecord, IdempotencyKey, Phase, TaskId};
+use backup_core::{Attempt, AttemptId, BackupId, BackupRecord, IdempotencyKey, Phase, TaskId, fold_case};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -38,6 +38,7 @@ struct NewRow<'a> {
     started_at: String,
     start_time: String,
     batch_category: &'a str,
+    category_key: String,
     batch_mode: &'a str,
     target: &'a str,
     created_at: String,
@@ -71,6 +72,7 @@ impl<'a> From<&New<'a>> for NewRow<'a> {
             started_at: instant(record.started_at),
             start_time: time(record.started_at),
             batch_category: &record.category,
+            category_key: fold_case(&record.category),
             batch_mode: record.mode.as_str(),
             target: record.target.as_str(),
             created_at: instant(record.created_at),

@@ -1,6 +1,6 @@
 //! Finding and listing.
 
-use backup_core::{BatchId, TargetKey, store::BackupFilter};
+use backup_core::{BatchId, TargetKey, fold_case, store::BackupFilter};
 use sqlx::SqliteConnection;
 
 use super::rows::{answer, instant, listed, select_records, stored};
@@ -26,7 +26,7 @@ pub(super) async fn list(connection: &mut SqliteConnection, filter: &BackupFilte
     let rows = sqlx::query(select_records!(
         "NULL",
         "
-        WHERE ($1 IS NULL OR lower(batch.batch_category) = lower($1))
+        WHERE ($1 IS NULL OR batch.category_key = $1)
             AND (
                 $2 IS NULL
                 OR $2 = CASE
@@ -43,7 +43,7 @@ pub(super) async fn list(connection: &mut SqliteConnection, filter: &BackupFilte
         LIMIT $7
         "
     ))
-    .bind(filter.category.as_deref())
+    .bind(filter.category.as_deref().map(fold_case))
     .bind(filter.status.map(backup_core::TrackerStatus::as_str))
     .bind(filter.from)
     .bind(filter.to)

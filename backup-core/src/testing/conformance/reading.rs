@@ -66,7 +66,7 @@ pub async fn a_list_carries_no_answers(subject: &Subject) {
 pub async fn filters_narrow_the_list(subject: &Subject) {
     let day = |add| NaiveDate::from_ymd_opt(2025, 3, 1).and_then(|day| day.checked_add_days(Days::new(add)));
     let mut ids = Vec::new();
-    for (n, category) in [(0, "DB1"), (1, "Db1"), (2, "db2"), (3, "db1"), (4, "d_1")] {
+    for (n, category) in [(0, "DB1"), (1, "Db1"), (2, "dÉpôt"), (3, "db1"), (4, "d_1")] {
         let mut record = subject.submitting(&format!("u{n}"));
         record.category = category.to_owned();
         record.target = format!("target-{}", n % 2).into();
@@ -92,6 +92,7 @@ pub async fn filters_narrow_the_list(subject: &Subject) {
         (category("dB1"), vec![3, 1, 0]),
         (category("d%"), vec![]),
         (category("d_1"), vec![4]),
+        (category("DÉPÔT"), vec![2]),
         (status(TrackerStatus::InProgress), vec![4, 3, 2]),
         (status(TrackerStatus::Success), vec![1]),
         (status(TrackerStatus::Failed), vec![0]),
