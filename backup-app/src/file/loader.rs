@@ -352,8 +352,12 @@ impl<'l> Loader<'l> {
 
     /// Whether a file or a folder was not read before.
     fn is_new(&mut self, path: &Path) -> bool {
-        self.read.len() < MAX_FILES
-            && self.read.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
+        if self.read.len() >= MAX_FILES {
+            let message = format!("more than {MAX_FILES} files are imported");
+            self.faults.push(Fault::new(IMPORT, None::<Origin>, message));
+            return false;
+        }
+        self.read.insert(path.canonicalize().unwrap_or_else(|_| path.to_owned()))
     }
 
     fn complain(&mut self, location: &Location, path: &Path, error: &io::Error) {

@@ -299,3 +299,14 @@ fn a_file_of_any_size_is_read_only_to_a_bound() {
     file.set_len(64 * 1024 * 1024 * 1024).expect("a hole");
     assert!(folder.faults("a.yml", &[]).contains("larger than"));
 }
+
+#[test]
+fn more_files_than_a_configuration_has_are_refused_instead_of_left_out() {
+    let names: Vec<String> = (0..250).map(|n| format!("part-{n}.yml")).collect();
+    let first = format!("spring.config.import: [{}]\n", names.join(", "));
+    let mut files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "server.port: 2\n")).collect();
+    files.push(("first.yml", &first));
+    let folder = Folder::with(&files);
+    let faults = folder.faults("first.yml", &[]);
+    assert!(faults.contains("more than 200 files are imported"), "{faults}");
+}
